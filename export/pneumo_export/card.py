@@ -1,0 +1,152 @@
+"""The model card, made from the figures themselves (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pneumo_export.metadata import INTENDED_USE
+from pneumo_export.parity import Proof
+from pneumo_export.source import Source
+from pneumo_infer import __version__
+
+
+def model_card(source: Source, proofs: list[Proof], sizes: dict[str, int]) -> str:
+    """Write the card of an exported model as Markdown.
+
+    Parameters
+    ----------
+    sizes
+        Precision to bytes of its file.
+    """
+    described = source.description
+    sections = [
+        f"# Model card: pneumo-resnet50 {__version__}",
+        "Reads a frontal chest film and gives the probability of pneumonia. Made by `pneumo-export` from the figures "
+        "of the training run and of the proof; not written by hand.",
+        _use(),
+        _data(described),
+        _training(described, source.sha256),
+        _performance(described),
+        _parity(proofs, sizes),
+        _limits(),
+        _licence(described),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _use() -> str:
+    return f"## Intended use\n{INTENDED_USE}"
+
+
+def _data(described: dict[str, Any]) -> str:
+    data = described["data"]
+    rows = [f"| {name} | {count} |" for name, count in data["films"].items()]
+    patients = ", ".join(f"{name} {count}" for name, count in data["patients"].items())
+    return "\n".join(
+        [
+            "## Data",
+            "Chest X-Ray Images (Pneumonia): Kermany, Zhang, Goldbaum, Mendeley Data, doi:10.17632/rscbjbr9sj "
+            "(CC BY 4.0), or films in the same folders. The split is by patient: no patient is in two of its parts. "
+            "The public test split was neither trained on nor looked at unless it is named here.",
+            "",
+            "| split and class | films |",
+            "|---|---|",
+            *rows,
+            "",
+            f"Patients: {patients}. Films left out because they did not decode: {data['unreadable']}. "
+            f"Fingerprint of paths, labels and pixels (SHA-256): `{data['fingerprint']}`.",
+        ]
+    )
+
+
+def _training(described: dict[str, Any], sha256: str) -> str:
+    recipe = described["recipe"]
+    phases = "; ".join(
+        f"{phase['name']} (trains {phase['train']}, at most {phase['epochs']} epochs at {phase['learning_rate']:g})"
+        for phase in recipe["phases"]
+    )
+    calibration = described["calibration"]
+    return "\n".join(
+        [
+            "## Training",
+            f"Recipe: {recipe['summary']}. Phases: {phases}; {described['epochs']} epochs were trained in all, "
+            "the one with the lowest validation loss was kept.",
+            "",
+            f"Weights that it starts from: {described['weights']['source']}.",
+            "",
+            f"Calibration: {calibration['method']}, slope {calibration['slope']:.4f} and offset "
+            f"{calibration['offset']:.4f}, fitted on the {calibration['fitted_on']} films.",
+            "",
+            f"Keras file (SHA-256): `{sha256}`.",
+        ]
+    )
+
+
+def _performance(described: dict[str, Any]) -> str:
+    lines = [
+        "## Performance",
+        f"Thresholds are fixed on the validation films; the default one is `{described['default_operating_point']}`. "
+        "In brackets: 95 % Wilson intervals. Figures of the Keras model.",
+    ]
+    for split, metrics in described["metrics"].items():
+        lines += [
+            "",
+            f"### {split.capitalize()} films",
+            f"{metrics['films']} films, {metrics['pneumonia']} of them PNEUMONIA. ROC AUC {metrics['auc']:.4f}, average "
+            f"precision {metrics['average_precision']:.4f}, Brier score {metrics['brier']:.4f}.",
+            "",
+            "| operating point | threshold | sensitivity | specificity | precision | accuracy | F1 |",
+            "|---|---|---|---|---|---|---|",
+            *[_operating_point(name, point) for name, point in metrics["operating_points"].items()],
+        ]
+    return "\n".join(lines)
+
+
+def _operating_point(name: str, point: dict[str, Any]) -> str:
+    cells = [
+        "{:.3f} [{:.3f}, {:.3f}]".format(point[figure], *point["intervals"][figure])
+        for figure in ("sensitivity", "specificity", "precision", "accuracy")
+    ]
+    return f"| {name} | {point['threshold']:.4f} | {' | '.join(cells)} | {point['f1']:.3f} |"
+
+
+def _parity(proofs: list[Proof], sizes: dict[str, int]) -> str:
+    lines = [
+        "## Parity with Keras",
+        "Each file read the same films as the Keras model, from their bytes to their labels. A file that fails a gate "
+        "is not written.",
+        "",
+        "| file | MB | films | gate | measured | limit |",
+        "|---|---|---|---|---|---|",
+    ]
+    for proof in proofs:
+        size = f"{sizes[proof.precision] / 1e6:.1f}"
+        lines += [
+            f"| {proof.precision} | {size} | {proof.films} {proof.source} | {g.name} | {g.value:.2g} | {g.limit:g} |"
+            for g in proof.gates
+        ]
+    return "\n".join(lines)
+
+
+def _limits() -> str:
+    return "\n".join(
+        [
+            "## Limits",
+            "- Children of one to five years from one hospital, anterior-posterior films. Models trained on these films "
+            "are known to fall to chance on adult films of other hospitals.",
+            "- The figures above come from films of the same hospital as the training films; published models of this "
+            "kind keep their sensitivity on the public test films and lose specificity.",
+            "- The model cannot yet tell that a picture is no chest film: it has neither `domain_distance` nor "
+            "`heatmap`, and answers whatever it is shown.",
+            "- Films are squashed to a square without keeping their aspect ratio, as the public ones were.",
+            "- It knows two answers. Other findings (effusion, tuberculosis, a fracture) are not looked for.",
+        ]
+    )
+
+
+def _licence(described: dict[str, Any]) -> str:
+    weights = described["weights"]
+    return (
+        f"## Licence\nModel: {weights['licence']}, as the weights that it starts from ({weights['source']}). "
+        "Films: CC BY 4.0. Software: Apache-2.0."
+    )

@@ -1,0 +1,69 @@
+"""Keras to ONNX, and what the graph must look like before anyone trusts it."""
+
+from __future__ import annotations
+
+import keras
+import onnx
+import tensorflow as tf
+import tf2onnx
+from onnx import TensorProto
+
+from pneumo_export.errors import GraphError
+
+OPSET = 18
+# The oldest supported onnxruntime, 1.18, reads intermediate representations up to 10; opset 18 needs 8.
+IR_VERSION = 8
+STANDARD_DOMAINS = {"", "ai.onnx"}
+OUTPUTS = ("logit", "probability")
+
+
+def convert(model: keras.Model) -> onnx.ModelProto:
+    """Convert a serving model: input `image` uint8 (N, 224, 224, 1), outputs `logit` and `probability` float32 (N,)."""
+
+    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = model(image, training=False)
+        return {name: tf.squeeze(outputs[name], axis=1, name=name) for name in OUTPUTS}
+
+    signature = [tf.TensorSpec((None, 224, 224, 1), tf.uint8, name="image")]
+    proto, _ = tf2onnx.convert.from_function(tf.function(serve, input_signature=signature), signature, opset=OPSET)
+    proto.ir_version = IR_VERSION
+    _name_batch_dimension(proto)
+    return proto
+
+
+def check_graph(proto: onnx.ModelProto, name: str) -> None:
+    """Hold a graph against the contract.
+
+    Raises
+    ------
+    GraphError
+        It is not valid ONNX, has other inputs or outputs, needs operators beyond the standard's, or is too new.
+    """
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:  # the checker and the shape inference raise different classes
+        raise GraphError(name, f"is no valid ONNX graph ({str(error).splitlines()[0]})", "report this as a bug") from error
+    opsets = {entry.domain: entry.version for entry in proto.opset_import}
+    problems = [
+        f"needs the operators of {domain!r}" for domain in {node.domain for node in proto.graph.node} - STANDARD_DOMAINS
+    ]
+    if opsets.get("", 0) > OPSET or proto.ir_version > IR_VERSION:
+        problems.append(f"has opset {opsets.get('')} and IR {proto.ir_version}, beyond {OPSET} and {IR_VERSION}")
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in proto.graph.initializer):
+        problems.append("keeps weights in other files")
+    seen = {value.name: _type(value) for value in (*proto.graph.input, *proto.graph.output)}
+    wanted = {"image": (TensorProto.UINT8, ("N", 224, 224, 1)), **{o: (TensorProto.FLOAT, ("N",)) for o in OUTPUTS}}
+    if seen != wanted:
+        problems.append(f"takes and gives {seen}, not {wanted}")
+    if problems:
+        raise GraphError(name, "; ".join(problems), "convert the model again with the pinned versions")
+
+
+def _name_batch_dimension(proto: onnx.ModelProto) -> None:
+    for value in (*proto.graph.input, *proto.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+
+
+def _type(value: onnx.ValueInfoProto) -> tuple[int, tuple[str | int, ...]]:
+    tensor = value.type.tensor_type
+    return tensor.elem_type, tuple(dim.dim_param or dim.dim_value for dim in tensor.shape.dim)

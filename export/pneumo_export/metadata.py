@@ -1,0 +1,42 @@
+"""What a model file says of itself."""
+
+from __future__ import annotations
+
+import json
+
+import onnx
+
+from pneumo_export.source import Source
+from pneumo_infer import __version__
+from pneumo_infer.model import SCHEMA
+from pneumo_infer.preprocess import PREPROCESS
+
+INTENDED_USE = (
+    "Research and decision support on frontal chest films of children aged one to five. Not a cleared medical device: "
+    "a qualified reader decides."
+)
+
+
+def add_metadata(proto: onnx.ModelProto, source: Source, precision: str) -> None:
+    """Write the contract's `pneumo.*` entries, and `pneumo.outputs` and `pneumo.precision` beside them."""
+    described = source.description
+    entries = {
+        "schema": SCHEMA,
+        "outputs": json.dumps([output.name for output in proto.graph.output]),
+        "precision": precision,
+        "labels": json.dumps(described["labels"]),
+        "operating_points": json.dumps(described["operating_points"]),
+        "default_operating_point": described["default_operating_point"],
+        "domain_limit": json.dumps(None),
+        "preprocess": PREPROCESS,
+        "calibration": json.dumps(described["calibration"]),
+        "metrics": json.dumps(described["metrics"]),
+        "data": json.dumps(described["data"]),
+        "weights": json.dumps(described["weights"]),
+        "source_sha256": source.sha256,
+        "version": __version__,
+        "licence": described["weights"]["licence"],
+        "intended_use": INTENDED_USE,
+    }
+    onnx.helper.set_model_props(proto, {f"pneumo.{key}": value for key, value in entries.items()})
+    proto.producer_name, proto.producer_version = "pneumo-export", __version__

@@ -1,0 +1,126 @@
+"""From a trained model to proved files: everything is made and proved in a folder aside, and only then moved."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from pneumo_export.card import model_card
+from pneumo_export.errors import ExportError
+from pneumo_export.graph import check_graph, convert
+from pneumo_export.metadata import add_metadata
+from pneumo_export.parity import ParityFilms, Proof, keras_probabilities, prove
+from pneumo_export.precision import choose_calibration_rows, quantise
+from pneumo_export.source import Source
+from pneumo_infer.files import write_json, write_whole
+from pneumo_infer.images import Film
+from pneumo_train.pixels import DecodedFilms
+from pneumo_train.run import training_films
+
+PRECISIONS = ("fp32", "int8")
+ENOUGH_FILMS = 256
+
+
+def export_onnx(
+    source: Source, data: Path, decoded: DecodedFilms, output: Path, precisions: tuple[str, ...], least_films: int = ENOUGH_FILMS
+) -> list[Proof]:
+    """Write a model's ONNX files, `parity.json`, `metrics.json` and `MODEL_CARD.md`; all of them, or none.
+
+    Parameters
+    ----------
+    data, decoded
+        The root of the films, and the films in the split that the model was trained with.
+    precisions
+        Of `PRECISIONS`, those to write.
+    least_films
+        A proof on fewer films is refused.
+
+    Returns
+    -------
+    list of Proof
+        One for each precision.
+
+    Raises
+    ------
+    GraphError, ParityError
+        A file is not what it should be; nothing was written.
+    ExportError
+        There are too few films, or the folder cannot be written.
+    """
+    films = parity_films(data, decoded, least_films)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as folder:
+            staged = Path(folder)
+            files = make_files(source, calibration_films(source, decoded), staged, precisions)
+            proofs = publish(files, source, films, staged, output)
+    except OSError as error:
+        raise ExportError(str(output), f"cannot be written ({error.strerror})", "name another --output") from error
+    return proofs
+
+
+def make_files(source: Source, calibration: Film, staged: Path, precisions: tuple[str, ...]) -> dict[str, Path]:
+    """Convert and quantise into a folder aside; precision to file."""
+    files = {precision: staged / f"pneumo-resnet50-{precision}.onnx" for precision in PRECISIONS}
+    onnx.save(convert(source.keras_model), files["fp32"])
+    if "int8" in precisions:
+        quantise(files["fp32"], files["int8"], calibration)
+    for precision in precisions:
+        proto = onnx.load(files[precision])
+        add_metadata(proto, source, precision)
+        onnx.save(proto, files[precision])
+    return {precision: files[precision] for precision in precisions}
+
+
+def publish(files: dict[str, Path], source: Source, films: ParityFilms, staged: Path, output: Path) -> list[Proof]:
+    """Check and prove files, and move them to their final names only once every one of them has passed.
+
+    Raises
+    ------
+    GraphError, ParityError
+        A file failed; the output folder is as it was.
+    """
+    for file in files.values():
+        check_graph(onnx.load(file), file.name)
+    reference = keras_probabilities(source.keras_model, films.pixels)
+    proofs = [prove(file, precision, reference, films) for precision, file in files.items()]
+    for proof in proofs:
+        proof.require()
+    write_json(staged / "metrics.json", source.description["metrics"])
+    write_json(staged / "parity.json", {proof.precision: proof.to_dict() for proof in proofs})
+    with write_whole(staged / "MODEL_CARD.md") as card:
+        card.write(model_card(source, proofs, {p: file.stat().st_size for p, file in files.items()}))
+    for file in [*files.values(), *(staged / name for name in ("metrics.json", "parity.json", "MODEL_CARD.md"))]:
+        os.replace(file, output / file.name)
+    return proofs
+
+
+def calibration_films(source: Source, decoded: DecodedFilms) -> Film:
+    """The training films that int8's ranges are measured on."""
+    rows = training_films(decoded).rows["train"]
+    return decoded.pixels[choose_calibration_rows(rows, source.description["recipe"]["split"]["seed"])]
+
+
+def parity_films(data: Path, decoded: DecodedFilms, least_films: int) -> ParityFilms:
+    """The validation films; where they are too few, the test films beside them.
+
+    Raises
+    ------
+    ExportError
+        Both together are too few.
+    """
+    films = training_films(decoded)
+    source, rows = "validation", films.rows["validation"]
+    if len(rows) < least_films and "test" in films.rows:
+        source, rows = "validation and test", np.sort(np.concatenate([rows, films.rows["test"]]))
+    if len(rows) < least_films:
+        raise ExportError(
+            f"{len(rows)} {source} films",
+            f"are too few for a proof, which takes {least_films}",
+            "train on more films, or lower --least-films knowing that the proof is weaker",
+        )
+    return ParityFilms([data / decoded.films[i].path for i in rows], decoded.pixels[rows], films.targets[rows], source)

@@ -1,0 +1,46 @@
+"""pneumo-infer: reads a chest X-ray film and says NORMAL or PNEUMONIA."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from pneumo_infer.classifier import Classifier
+    from pneumo_infer.errors import DeviceError, ImageError, MissingExtraError, ModelError, PneumoError
+    from pneumo_infer.model import Model, OperatingPoint
+    from pneumo_infer.prediction import Prediction
+
+_HOMES = {
+    "Classifier": "classifier",
+    "DeviceError": "errors",
+    "ImageError": "errors",
+    "MissingExtraError": "errors",
+    "Model": "model",
+    "ModelError": "errors",
+    "OperatingPoint": "model",
+    "PneumoError": "errors",
+    "Prediction": "prediction",
+}
+__all__ = [
+    "Classifier",
+    "DeviceError",
+    "ImageError",
+    "MissingExtraError",
+    "Model",
+    "ModelError",
+    "OperatingPoint",
+    "PneumoError",
+    "Prediction",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use (PEP 562), so that `pneumo-infer --help` waits for neither numpy nor onnxruntime.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"pneumo_infer.{_HOMES[name]}"), name)

@@ -1,0 +1,167 @@
+"""Any input to one grey film: uint8 (H, W), 0 = black, bone bright."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from pneumo_infer.errors import ImageError
+
+Film: TypeAlias = NDArray[np.uint8]
+FilmSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any]"
+
+FILE_FORMATS = ("JPEG", "PNG")
+FILE_SUFFIXES = (".jpeg", ".jpg", ".png")
+# The largest detectors make about 30 million pixels; far beyond that is a decompression bomb.
+MAX_PIXELS = 64_000_000
+
+
+def read_film(source: FilmSource) -> Film:
+    """Read one film from a path, bytes, a binary stream, a Pillow image or an array.
+
+    Parameters
+    ----------
+    source
+        A JPEG or PNG file (grey or colour, 8 or 16 bit) as a path, as bytes or as a stream at its beginning;
+        a Pillow image; or an array (H, W) or (H, W, 1|3): uint8 as it is, uint16 over its full range 0..65535,
+        bool, or float from 0 (black) to 1 (white).
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (H, W), 0 = black. EXIF orientation is applied, colour becomes luma (ITU-R BT.601), transparent
+        pixels are black.
+
+    Raises
+    ------
+    ImageError
+        The source is missing, empty, truncated, not a film, or larger than `MAX_PIXELS`.
+    """
+    name = source_name(source)
+    if isinstance(source, np.ndarray):
+        return _array_to_grey(source, name)
+    if isinstance(source, Image.Image):
+        return _decode(source, name)
+    encoded = _read_bytes(source, name)
+    if not encoded:
+        raise ImageError(name, "is empty", "copy the film again from where it was made")
+    return _decode(_open(encoded, name), name)
+
+
+def source_name(source: FilmSource) -> str:
+    """Name a source for records and error messages: its path where it has one, else what kind of thing it is."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    if isinstance(source, bytes):
+        return f"<{len(source)} bytes>"
+    if isinstance(source, np.ndarray):
+        return f"<array {source.dtype} {source.shape}>"
+    named = getattr(source, "filename", None) or getattr(source, "name", None)
+    return named if isinstance(named, str) and named else f"<{type(source).__name__}>"
+
+
+def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            return Path(source).read_bytes()
+        encoded = source.read()
+    except FileNotFoundError:
+        raise ImageError(name, "does not exist", "check the path") from None
+    except IsADirectoryError:
+        raise ImageError(name, "is a folder without films", "give a film, or on the command line a folder of them") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(name, f"cannot be read ({reason})", "check the path and its permissions") from error
+    except AttributeError:
+        raise ImageError(
+            name, "is no film", "give a path, bytes, a binary stream, a Pillow image or a numpy array"
+        ) from None
+    if not isinstance(encoded, bytes):
+        raise ImageError(name, "is a text stream", "open it in binary mode ('rb')")
+    return encoded
+
+
+def _open(encoded: bytes, name: str) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(encoded), formats=FILE_FORMATS)
+        _refuse_oversized(image, name)
+        if image.format == "JPEG":
+            image.draft("L", None)  # type: ignore[arg-type]  # straight to luma; None leaves the size alone
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _oversized(name, "far") from error
+    except Image.UnidentifiedImageError:
+        raise ImageError(name, "is not a JPEG or PNG film", "convert it to PNG first") from None
+    except Exception as error:  # Pillow's parsers raise nearly anything on damaged headers
+        raise _damaged(name, error) from error
+    return image
+
+
+def _decode(image: Image.Image, name: str) -> Film:
+    try:
+        _refuse_oversized(image, name)
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        return _to_grey(upright, name)
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged pixels
+        raise _damaged(name, error) from error
+
+
+def _to_grey(image: Image.Image, name: str) -> Film:
+    if image.mode.startswith("I"):  # Pillow's modes for 16-bit grey: I;16, I;16B, and I in older versions
+        return _sixteen_bits_to_eight(np.asarray(image).clip(0, 65535))
+    if image.mode == "F":
+        raise ImageError(name, "has floating-point pixels of unknown range", "scale it to 0..1 and pass an array")
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    return np.array(image.convert("L"), dtype=np.uint8)
+
+
+def _array_to_grey(array: NDArray[Any], name: str) -> Film:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or 0 in array.shape:
+        raise ImageError(name, "has not the shape of a film", "give (H, W), (H, W, 1) or (H, W, 3)")
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise _oversized(name, f"{array.shape[1]} x {array.shape[0]} pixels, which is")
+    if array.dtype == np.uint16:
+        array = _sixteen_bits_to_eight(array)
+    elif array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif array.dtype.kind == "f":
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise ImageError(name, "has floating-point pixels outside 0..1", "scale it so that 1 is white")
+        array = np.round(array * 255).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        raise ImageError(name, f"has pixels of type {array.dtype}", "convert it to uint8, uint16 or float 0..1")
+    return np.array(Image.fromarray(array).convert("L")) if array.ndim == 3 else np.ascontiguousarray(array)
+
+
+def _sixteen_bits_to_eight(pixels: NDArray[Any]) -> Film:
+    return ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _refuse_oversized(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _oversized(name, f"{width} x {height} pixels, which is")
+
+
+def _oversized(name: str, how_far: str) -> ImageError:
+    return ImageError(name, f"has {how_far} beyond the limit of {MAX_PIXELS} pixels", "export the film at its own size")
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    return ImageError(name, f"is damaged or truncated ({error})", "copy the film again from where it was made")

@@ -1,0 +1,66 @@
+"""What this installation is made of, for people and bug reports."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from pneumo_infer.session import load_onnxruntime, usable_processors
+
+if TYPE_CHECKING:
+    from pneumo_infer.classifier import Classifier
+
+
+def describe(classifier: Classifier) -> dict[str, Any]:
+    """Describe versions, device and model as one JSON-ready object."""
+    onnxruntime = load_onnxruntime()
+    model = classifier.model
+    return {
+        "pneumo-infer": version("pneumo-infer"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "onnxruntime": onnxruntime.__version__,
+        "providers built in": onnxruntime.get_available_providers(),
+        "device": classifier.device,
+        "processors": usable_processors(),
+        "numpy": version("numpy"),
+        "pillow": version("pillow"),
+        "model": str(model.path),
+        "model sha256": hashlib.sha256(model.path.read_bytes()).hexdigest(),
+        "model version": model.metadata["version"],
+        "schema": model.metadata["schema"],
+        "outputs": list(model.outputs),
+        "operating points": json.loads(model.metadata["operating_points"]),
+        "default operating point": model.default_operating_point,
+        "domain limit": model.domain_limit,
+        "calibration": json.loads(model.metadata["calibration"]),
+        "metrics": json.loads(model.metadata["metrics"]),
+        "data": json.loads(model.metadata["data"]),
+        "licence": model.metadata["licence"],
+        "intended use": model.metadata["intended_use"],
+    }
+
+
+def as_text(description: dict[str, Any]) -> str:
+    """Lay a description out in lines, nested objects indented below their name."""
+    return "\n".join(_lines(description, indent=0)) + "\n"
+
+
+def _lines(description: dict[str, Any], indent: int) -> list[str]:
+    lines: list[str] = []
+    for name, value in description.items():
+        lead = f"{'  ' * indent}{name}:"
+        if isinstance(value, dict):
+            lines += [lead, *_lines(value, indent + 1)]
+        elif isinstance(value, list):
+            lines.append(f"{lead} {', '.join(_figure(entry) for entry in value)}")
+        else:
+            lines.append(f"{lead} {_figure(value)}")
+    return lines
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "none" if value is None else str(value)

@@ -1,0 +1,44 @@
+"""The command line's arguments to films: files, folders, globs and standard input."""
+
+from __future__ import annotations
+
+import glob
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pneumo_infer.images import FilmSource
+
+STDIN = "-"
+
+
+def expand(arguments: Iterable[str]) -> Iterator[FilmSource]:
+    """Yield the films that arguments stand for, in their order.
+
+    A folder gives the JPEG and PNG films below it, sorted by path; a pattern with `*`, `?` or `[` what it matches,
+    sorted; `-` the film on standard input. What is not there is passed on as it is, for its own error in its own record.
+    """
+    for argument in arguments:
+        if argument == STDIN:
+            yield _standard_input()
+        elif Path(argument).is_dir():
+            yield from _films_below(Path(argument)) or [argument]
+        elif glob.has_magic(argument) and not Path(argument).exists():
+            yield from sorted(glob.glob(argument, recursive=True)) or [argument]
+        else:
+            yield argument
+
+
+def _standard_input() -> io.BytesIO:
+    film = io.BytesIO(sys.stdin.buffer.read())
+    film.name = STDIN  # type: ignore[attr-defined]  # names the record
+    return film
+
+
+def _films_below(folder: Path) -> list[str]:
+    from pneumo_infer.images import FILE_SUFFIXES
+
+    return sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in FILE_SUFFIXES and path.is_file())

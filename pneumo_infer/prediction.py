@@ -1,0 +1,68 @@
+"""What is said of one film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pneumo_infer.errors import ImageError
+
+RECORD_FIELDS = (
+    "path",
+    "label",
+    "probability",
+    "threshold",
+    "operating_point",
+    "in_domain",
+    "domain_distance",
+    "model",
+    "device",
+    "error",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """The answer for one film. If the film could not be read, `error` is set and the answer's fields are None.
+
+    Attributes
+    ----------
+    path
+        The film's path, or what stands for it (`<array uint8 (512, 512)>`).
+    label
+        PNEUMONIA where `probability >= threshold`, else NORMAL.
+    probability
+        Calibrated P(PNEUMONIA), 0 to 1; not rescaled to the threshold.
+    threshold, operating_point
+        The threshold that was applied, and its name in the model; None for a number of the caller's own.
+    in_domain, domain_distance
+        Whether the film is of the kind the model was trained on, and how far from it; None where the model cannot say.
+    heatmap
+        float32 (7, 7), Grad-CAM of the PNEUMONIA logit, not negative, not normalised; None where the model has none.
+    model, device
+        The model's file name, and what it ran on: `cpu` or `cuda`.
+    error
+        Why the film could not be read.
+    """
+
+    path: str
+    label: str | None
+    probability: float | None
+    threshold: float
+    operating_point: str | None
+    in_domain: bool | None
+    domain_distance: float | None
+    heatmap: NDArray[np.float32] | None
+    model: str
+    device: str
+    error: ImageError | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the record that the command line prints: `RECORD_FIELDS`, ready for JSON; the heatmap is left out."""
+        record = {field: getattr(self, field) for field in RECORD_FIELDS}
+        record["error"] = None if self.error is None else str(self.error)
+        return record

@@ -1,0 +1,72 @@
+"""Predictions as text: a table for people, JSON, JSON lines and CSV for programs. All of them stream."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from itertools import chain
+from typing import TYPE_CHECKING, TextIO
+
+from pneumo_infer.prediction import RECORD_FIELDS
+
+if TYPE_CHECKING:
+    from pneumo_infer.prediction import Prediction
+
+
+class Format(StrEnum):
+    """How records are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def write_records(predictions: Iterable[Prediction], form: Format, out: TextIO) -> None:
+    """Write predictions as they come; JSON is an object for one film and a list for several."""
+    {
+        Format.TABLE: _write_table,
+        Format.JSON: _write_json,
+        Format.JSONL: _write_jsonl,
+        Format.CSV: _write_csv,
+    }[form](iter(predictions), out)
+
+
+def _write_table(predictions: Iterator[Prediction], out: TextIO) -> None:
+    out.write(f"{'label':9}  probability  film\n")
+    for prediction in predictions:
+        if prediction.error is None:
+            out.write(f"{prediction.label:9}  {prediction.probability:11.4f}  {prediction.path}\n")
+        else:
+            out.write(f"{'(failed)':9}  {'':11}  {prediction.error}\n")
+        out.flush()
+
+
+def _write_json(predictions: Iterator[Prediction], out: TextIO) -> None:
+    records = (json.dumps(prediction.to_dict()) for prediction in predictions)
+    first, second = next(records, None), next(records, None)
+    if first is None:
+        out.write("[]\n")
+    elif second is None:
+        out.write(f"{first}\n")
+    else:
+        out.write(f"[\n{first}")
+        for record in chain([second], records):
+            out.write(f",\n{record}")
+        out.write("\n]\n")
+
+
+def _write_jsonl(predictions: Iterator[Prediction], out: TextIO) -> None:
+    for prediction in predictions:
+        out.write(json.dumps(prediction.to_dict()) + "\n")
+        out.flush()
+
+
+def _write_csv(predictions: Iterator[Prediction], out: TextIO) -> None:
+    writer = csv.DictWriter(out, RECORD_FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for prediction in predictions:
+        writer.writerow(prediction.to_dict())
+        out.flush()

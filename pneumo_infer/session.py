@@ -1,0 +1,138 @@
+"""onnxruntime sessions: which device, how many threads, and what to say when it does not come up."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pneumo_infer.errors import DeviceError, MissingExtraError, ModelError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+Device = Literal["auto", "cpu", "cuda"]
+CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+CUDA_OPTIONS = {
+    "cudnn_conv_algo_search": "HEURISTIC",  # the exhaustive default takes seconds for every new batch size
+    "arena_extend_strategy": "kSameAsRequested",
+    "use_tf32": "0",  # its rounding would break parity with the CPU
+}
+
+
+def open_session(path: Path, device: Device = "auto", threads: int | None = None) -> tuple[InferenceSession, str]:
+    """Open a model on a device.
+
+    Parameters
+    ----------
+    device
+        `cpu` never touches CUDA; `cuda` must come up; `auto` takes CUDA where it comes up and the CPU else, with one
+        warning where the installed onnxruntime has CUDA and the machine's does not start.
+    threads
+        CPU threads within an operation; the processors that this process may use if None.
+
+    Returns
+    -------
+    tuple
+        The session, and the device that it really runs on, `cpu` or `cuda`.
+
+    Raises
+    ------
+    MissingExtraError
+        onnxruntime is not installed.
+    DeviceError
+        The device is unknown, did not come up, or both builds of onnxruntime are installed.
+    ModelError
+        onnxruntime cannot load the file.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise DeviceError(f"device {device!r}", "is unknown", "choose auto, cpu or cuda")
+    if threads is not None and threads < 1:
+        raise DeviceError(f"{threads} threads", "cannot run a model", "give 1 or more")
+    onnxruntime = load_onnxruntime()
+    if not path.is_file():
+        raise ModelError(str(path), "does not exist", "check --model, or leave it out for the model that ships")
+    options = _session_options(onnxruntime, threads)
+    if device == "cpu" or (device == "auto" and CUDA not in onnxruntime.get_available_providers()):
+        return _create(onnxruntime, path, options, [CPU]), "cpu"
+    session, reason = _try_cuda(onnxruntime, path, options)
+    if session is not None:
+        return session, "cuda"
+    if device == "cuda":
+        raise DeviceError("cuda", reason, "install its driver and pneumo-infer[gpu], or use the CPU with --device cpu")
+    warnings.warn(f"CUDA {reason}; running on the CPU", RuntimeWarning, stacklevel=3)
+    return _create(onnxruntime, path, options, [CPU]), "cpu"
+
+
+def load_onnxruntime() -> Any:
+    """Import onnxruntime with its telemetry off.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed.
+    DeviceError
+        Both of its builds are installed, so that either may have overwritten the other.
+    """
+    # From 1.29 on onnxruntime reports usage from Linux and macOS too, unless told not to before it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    if _installed("onnxruntime") and _installed("onnxruntime-gpu"):
+        raise DeviceError(
+            "onnxruntime and onnxruntime-gpu",
+            "are both installed and overwrite each other",
+            "pip uninstall both, then pip install 'pneumo-infer[cpu]' or 'pneumo-infer[gpu]'",
+        )
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("pneumo-infer", "onnxruntime", "cpu") from error
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def usable_processors() -> int:
+    """Count the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _session_options(onnxruntime: Any, threads: int | None) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or usable_processors()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # its errors come back as exceptions; warnings would mix with the caller's stderr
+    # An embedding program has other work for the processors than to spin until the next film comes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _create(onnxruntime: Any, path: Path, options: Any, providers: list[Any]) -> InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # onnxruntime has one exception class for each of its status codes
+        reason = str(error).splitlines()[0]
+        raise ModelError(str(path), f"cannot be loaded ({reason})", "give an ONNX file that pneumo-export wrote") from error
+
+
+def _try_cuda(onnxruntime: Any, path: Path, options: Any) -> tuple[InferenceSession | None, str]:
+    if CUDA not in onnxruntime.get_available_providers():
+        return None, "is not built into the installed onnxruntime"
+    if hasattr(onnxruntime, "preload_dlls"):  # from 1.21 on: finds the CUDA libraries that pip installed
+        onnxruntime.preload_dlls()
+    session = _create(onnxruntime, path, options, [(CUDA, CUDA_OPTIONS), CPU])
+    # onnxruntime falls back to the CPU by itself and says so only here.
+    if CUDA in session.get_providers():
+        return session, ""
+    return None, "did not start on this machine"

@@ -1,0 +1,115 @@
+"""Trains a network through its phases, epoch by epoch, so that any epoch can be the last and be resumed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumo_infer.images import Film
+from pneumo_train.batches import FilmBatches, NextEpoch
+from pneumo_train.journal import Journal, JournalCallback, checkpoint_name
+from pneumo_train.network import build_training_model, build_trunk, set_trainable
+from pneumo_train.progress import EpochProgress
+from pneumo_train.recipe import Fit, Phase, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFilms:
+    """The films of a run.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (N, 224, 224, 1).
+    targets
+        float32 (N,), 1 for PNEUMONIA.
+    rows
+        Split name to the rows of its films.
+    """
+
+    pixels: Film
+    targets: NDArray[np.float32]
+    rows: dict[str, NDArray[np.intp]]
+
+
+def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) -> keras.Model:
+    """Train every phase that the journal has not finished, and return the best trunk of the last one.
+
+    Parameters
+    ----------
+    weights
+        `imagenet`, `none` or the path of a weights file; read only if the journal has no checkpoint yet.
+    journal
+        Where checkpoints and history go, and where a resumed run goes on from.
+    """
+    keras.utils.set_random_seed(recipe.split.seed)
+    journal.checkpoints.mkdir(exist_ok=True)
+    for phase in recipe.phases:
+        if phase.name not in journal.finished_phases:
+            model = _start_or_resume(recipe, phase, weights, journal)
+            _fit_phase(model, recipe, phase, films, journal)
+    best = keras.models.load_model(journal.checkpoints / str(journal.best), compile=False)
+    return best.get_layer("trunk")
+
+
+def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
+    """Weights under which both classes count the same: N / (2 N_class) (King & Zeng, Political Analysis 9, 2001)."""
+    pneumonia = float(targets.sum())
+    normal = len(targets) - pneumonia
+    return {0: len(targets) / (2 * normal), 1: len(targets) / (2 * pneumonia)}
+
+
+def _start_or_resume(recipe: Recipe, phase: Phase, weights: str, journal: Journal) -> keras.Model:
+    if journal.rows(phase.name):
+        return keras.models.load_model(journal.checkpoints / str(journal.last))
+    if journal.best is None:
+        trunk = build_trunk(weights, recipe.fit.dropout)
+        model = build_training_model(trunk, recipe.augment, recipe.split.seed)
+    else:
+        model = keras.models.load_model(journal.checkpoints / journal.best, compile=False)
+    set_trainable(model.get_layer("trunk"), phase.train, pretrained=weights != "none")
+    _compile(model, phase, recipe.fit)
+    return model
+
+
+def _compile(model: keras.Model, phase: Phase, fit: Fit) -> None:
+    model.compile(
+        optimizer=keras.optimizers.AdamW(phase.learning_rate, weight_decay=fit.weight_decay, clipnorm=1.0),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=fit.label_smoothing),
+        metrics=[keras.metrics.AUC(from_logits=True, name="auc"), keras.metrics.BinaryAccuracy(threshold=0.0)],
+    )
+
+
+def _fit_phase(model: keras.Model, recipe: Recipe, phase: Phase, films: TrainingFilms, journal: Journal) -> None:
+    fit = recipe.fit
+    done = len(journal.rows(phase.name))
+    epochs_before = len(journal.history) - done
+    train_rows = films.rows["train"]
+    batches = FilmBatches(films.pixels, films.targets, train_rows, fit.batch_size, shuffle_seed=recipe.split.seed)
+    batches.start_epoch(len(journal.history))
+    replayed = [
+        keras.callbacks.EarlyStopping("val_loss", patience=fit.early_stopping_patience),
+        keras.callbacks.ReduceLROnPlateau(
+            "val_loss", factor=fit.reduce_rate_factor, patience=fit.reduce_rate_patience, min_lr=1e-6
+        ),
+    ]
+    checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
+    model.fit(
+        batches,
+        validation_data=FilmBatches(films.pixels, films.targets, films.rows["validation"], fit.batch_size),
+        epochs=phase.epochs,
+        initial_epoch=done,
+        shuffle=False,  # FilmBatches shuffles films, not batches, and in an order that a resumed run repeats
+        class_weight=class_weights(films.targets[train_rows]) if fit.class_weights else None,
+        verbose=0,
+        callbacks=[
+            EpochProgress(phase.name, len(batches)),
+            NextEpoch(batches, epochs_before),
+            *replayed,
+            keras.callbacks.ModelCheckpoint(checkpoint),
+            JournalCallback(journal, phase.name, phase.learning_rate, replayed),
+        ],
+    )

@@ -1,0 +1,61 @@
+"""Progress with time left, on a terminal as a bar and in a log as a line an epoch."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(stderr=True)
+
+
+def progress_bar() -> Progress:
+    """A bar with count, time spent and time left; it draws nothing where stderr is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Shows how far a phase is, in batches over all its epochs, and prints a line after each epoch."""
+
+    def __init__(self, phase: str, batches: int) -> None:
+        super().__init__()
+        self.phase = phase
+        self.batches = batches
+        self.bar = progress_bar()
+        self.epoch_began = 0.0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.task = self.bar.add_task(f"phase {self.phase}", total=self.batches * self.params["epochs"])
+        self.bar.start()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch_began = time.monotonic()
+        self.bar.update(self.task, completed=epoch * self.batches)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.bar.advance(self.task)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        figures = logs or {}
+        seconds = time.monotonic() - self.epoch_began
+        left = seconds * (self.params["epochs"] - epoch - 1)
+        console.print(
+            f"phase {self.phase}, epoch {epoch + 1} of {self.params['epochs']}: loss {figures['loss']:.4f}, "
+            f"validation loss {figures['val_loss']:.4f}, validation AUC {figures['val_auc']:.4f}, "
+            f"{seconds:.0f} s, at most {left / 60:.0f} min of the phase left",
+            highlight=False,
+        )
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.bar.stop()

@@ -1,0 +1,131 @@
+"""A trained trunk to the model that is handed on: calibrated, measured, and described beside it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from pneumo_infer import __version__
+from pneumo_infer.model import LABELS
+from pneumo_train.calibrate import Calibration, fit_calibration
+from pneumo_train.evaluate import Scores, choose_operating_points, measure, ranking
+from pneumo_infer.files import replacing, write_json, write_whole
+from pneumo_train.fit import TrainingFilms
+from pneumo_train.network import build_serving_model, weights_name
+from pneumo_train.pixels import DecodedFilms
+from pneumo_train.plots import draw_curves
+from pneumo_train.recipe import Recipe
+
+DEFAULT_OPERATING_POINT = "balanced"
+APACHE = "Apache-2.0"
+# Weights whose licence binds the models that start from them, by the SHA-256 of their file.
+KNOWN_WEIGHTS = {
+    "61c6a37fd3a49695d0ab835b559c054fbb1328ece35996a4c3559432ec011406": (
+        'compressed ResNet-50 of "And the Bit Goes Down" (Stock et al., ICLR 2020), decoded to float32',
+        "CC BY-NC 4.0",
+    )
+}
+
+
+def release_model(
+    folder: Path,
+    trunk: keras.Model,
+    recipe: Recipe,
+    weights: str,
+    decoded: DecodedFilms,
+    films: TrainingFilms,
+    history: list[dict[str, Any]],
+) -> None:
+    """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all."""
+    held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
+    uncalibrated = build_serving_model(trunk, 1.0, 0.0)
+    logits = {
+        split: uncalibrated.predict(films.pixels[rows], batch_size=recipe.fit.batch_size, verbose=0)["logit"][:, 0]
+        for split, rows in held_out.items()
+    }
+    targets = {split: films.targets[rows] for split, rows in held_out.items()}
+    calibration = fit_calibration(logits["validation"], targets["validation"])
+    scores = {split: calibration(values) for split, values in logits.items()}
+    points = choose_operating_points(targets["validation"], scores["validation"], "validation")
+    metrics = {split: _metrics(targets[split], scores[split], points) for split in held_out}
+
+    draw_curves(history, folder / "curves.png")
+    _write_predictions(folder / "predictions.csv", decoded, held_out, logits, scores)
+    write_json(folder / "metrics.json", metrics)
+    with replacing(folder / "model.keras") as temporary:
+        build_serving_model(trunk, calibration.slope, calibration.offset).save(temporary)
+    # Last, since a model counts as released once its description is there.
+    write_json(
+        folder / "model.json",
+        {
+            "version": __version__,
+            "labels": LABELS,
+            "operating_points": points,
+            "default_operating_point": DEFAULT_OPERATING_POINT,
+            "calibration": _describe_calibration(calibration),
+            "metrics": metrics,
+            "data": _describe_data(decoded),
+            "recipe": recipe.model_dump(),
+            "epochs": len(history),
+            "weights": _describe_weights(weights),
+        },
+    )
+
+
+def _metrics(targets: Scores, probabilities: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "films": len(targets),
+        "pneumonia": int(targets.sum()),
+        **ranking(targets, probabilities),
+        "operating_points": {name: measure(targets, probabilities, p["threshold"]) for name, p in points.items()},
+    }
+
+
+def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
+    return {
+        "method": "Platt scaling, inside the graph",
+        "slope": calibration.slope,
+        "offset": calibration.offset,
+        "fitted_on": "validation",
+    }
+
+
+def _describe_data(decoded: DecodedFilms) -> dict[str, Any]:
+    counts = Counter((film.split, film.label) for film in decoded.films)
+    return {
+        "fingerprint": decoded.fingerprint(),
+        "films": {f"{split} {label}": count for (split, label), count in sorted(counts.items())},
+        "patients": dict(sorted(Counter(s for s, _ in {(f.split, f.patient) for f in decoded.films}).items())),
+        "unreadable": len(decoded.unreadable),
+    }
+
+
+def _describe_weights(weights: str) -> dict[str, str]:
+    if weights in ("imagenet", "none"):
+        source = "Keras Applications, ImageNet" if weights == "imagenet" else "random"
+        return {"name": weights, "source": source, "licence": APACHE}
+    digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    source, licence = KNOWN_WEIGHTS.get(digest, ("a file of the user's", "that of the weights file"))
+    return {"name": weights_name(weights), "sha256": digest, "source": source, "licence": licence}
+
+
+def _write_predictions(
+    path: Path,
+    decoded: DecodedFilms,
+    held_out: dict[str, np.ndarray[Any, np.dtype[np.intp]]],
+    logits: dict[str, Scores],
+    scores: dict[str, Scores],
+) -> None:
+    with write_whole(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "patient", "kind", "split", "label", "logit", "probability"])
+        for split, rows in held_out.items():
+            for row, logit, probability in zip(rows, logits[split], scores[split], strict=True):
+                film = decoded.films[row]
+                writer.writerow([film.path, film.patient, film.kind, split, film.label, logit, probability])

@@ -1,0 +1,174 @@
+"""A run folder: everything that went into a model and everything that came out.
+
+    run.json         data, weights and version, written before the first film is decoded
+    recipe.toml      the recipe as it was read
+    split.csv        every film, its patient and its split
+    unreadable.json  films that did not decode, with the reason
+    state.json, history.csv, checkpoints/   see journal.py
+    model.keras      the serving model, calibrated
+    model.json       what must travel with it: operating points, calibration, figures, data, licence
+    metrics.json, predictions.csv, curves.png
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pneumo_infer import __version__
+from pneumo_train.dataset import index_films, read_manifest, split_by_patient, unnamed_patients, write_manifest
+from pneumo_train.errors import RunError
+from pneumo_infer.files import write_json, write_whole
+from pneumo_train.fit import TrainingFilms, train
+from pneumo_train.journal import Journal
+from pneumo_train.pixels import DecodedFilms, decode_films
+from pneumo_train.progress import console, progress_bar
+from pneumo_train.recipe import Recipe, parse_recipe, recipe_text
+from pneumo_train.release import release_model
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run was asked for; kept in run.json so that it can be resumed.
+
+    Attributes
+    ----------
+    data
+        Absolute path of the data set's root.
+    weights
+        `imagenet`, `none` or the absolute path of a weights file.
+    """
+
+    data: str
+    recipe: str
+    weights: str
+    cache: str | None = None
+    version: str = __version__
+
+
+def start_run(folder: Path, options: RunOptions) -> None:
+    """Make a run folder and train in it.
+
+    Raises
+    ------
+    RunError
+        The folder already holds a run.
+    PneumoError
+        The recipe or the data cannot be used.
+    """
+    text = recipe_text(options.recipe)
+    parse_recipe(text, options.recipe)
+    if (folder / "run.json").exists():
+        raise RunError(str(folder), "already holds a run", f"go on with --resume {folder}, or name another --output")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_whole(folder / "recipe.toml") as file:
+            file.write(text)
+        write_json(folder / "run.json", asdict(options))
+    except OSError as error:
+        raise RunError(str(folder), f"cannot be written ({error.strerror})", "name another --output") from error
+    resume_run(folder)
+
+
+def resume_run(folder: Path) -> None:
+    """Train what a run folder has not trained yet, then measure and release its model.
+
+    Raises
+    ------
+    RunError
+        The folder holds no run, or its films have changed since it began.
+    """
+    options = read_options(folder)
+    recipe = parse_recipe((folder / "recipe.toml").read_text(encoding="utf-8"), str(folder / "recipe.toml"))
+    decoded = _split_films(folder, options, recipe)
+    films = training_films(decoded)
+    journal = Journal.read(folder)
+    began = time.monotonic()
+    trunk = train(recipe, options.weights, films, journal)
+    minutes = (time.monotonic() - began) / 60
+    release_model(folder, trunk, recipe, options.weights, decoded, films, journal.history)
+    console.print(f"trained and measured in {minutes:.1f} min: {folder / 'model.keras'}", highlight=False)
+
+
+def read_options(folder: Path) -> RunOptions:
+    """Read what a run was asked for.
+
+    Raises
+    ------
+    RunError
+        The folder holds no run.
+    """
+    try:
+        return RunOptions(**json.loads((folder / "run.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(str(folder), f"holds no run ({error})", "name a folder that pneumo-train made") from error
+
+
+def read_split(folder: Path, data: Path | None = None) -> DecodedFilms:
+    """Decode a run's films again, in the split that it was trained with.
+
+    Parameters
+    ----------
+    data
+        Where the data set lies now, if not where the run found it.
+
+    Raises
+    ------
+    RunError, DataError
+        The folder holds no run, or the films are no longer there.
+    """
+    options = read_options(folder)
+    root = data or Path(options.data)
+    films = read_manifest(folder / "split.csv")
+    missing = [film.path for film in films if not (root / film.path).is_file()]
+    if missing:
+        raise RunError(str(root), f"lacks {len(missing)} films of the run, {missing[0]} first", "give --data their root")
+    with progress_bar() as bar:
+        task = bar.add_task("decoding films", total=len(films))
+        return decode_films(root, films, options.cache and Path(options.cache), lambda: bar.advance(task))
+
+
+def training_films(decoded: DecodedFilms) -> TrainingFilms:
+    """Number the films of each split."""
+    splits = np.array([film.split for film in decoded.films])
+    targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)
+    return TrainingFilms(decoded.pixels, targets, {str(name): np.flatnonzero(splits == name) for name in set(splits)})
+
+
+def _split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFilms:
+    if (folder / "split.csv").exists():
+        return read_split(folder)
+    root = Path(options.data)
+    indexed = index_films(root)
+    with progress_bar() as bar:
+        task = bar.add_task("decoding films", total=len(indexed))
+        decoded = decode_films(root, indexed, options.cache and Path(options.cache), lambda: bar.advance(task))
+    split = split_by_patient(decoded.films, recipe.split.seed, recipe.split.validation, recipe.split.test)
+    _report(decoded, split)
+    write_json(folder / "unreadable.json", decoded.unreadable)
+    write_manifest(sorted(split, key=lambda film: film.path), folder / "split.csv")
+    return read_split(folder)
+
+
+def _report(decoded: DecodedFilms, split: list[Any]) -> None:
+    for path, reason in decoded.unreadable.items():
+        console.print(f"left out: {path}: {reason}", style="yellow", highlight=False)
+    left_out = len(decoded.films) - len(split)
+    if left_out:
+        console.print(f"left out: {left_out} training films of patients who are in test/ too", highlight=False)
+    unnamed = unnamed_patients(split)
+    if unnamed:
+        console.print(
+            f"{unnamed} file names do not say who the patient is: each counts as a patient of its own, so films of one "
+            "patient may be in two splits",
+            style="yellow",
+            highlight=False,
+        )
+    for (name, label), count in sorted(Counter((film.split, film.label) for film in split).items()):
+        console.print(f"{name:10} {label:9} {count:6} films", highlight=False)
