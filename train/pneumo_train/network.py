@@ -35,7 +35,7 @@ def build_trunk(weights: str, dropout: float) -> keras.Model:
     """
     pixels = keras.Input(FILM_SHAPE, name="pixels")
     colour = keras.layers.Concatenate(name="grey_to_bgr")([pixels, pixels, pixels])
-    centred = keras.layers.Normalization(mean=IMAGENET_MEAN_BGR, variance=(1.0, 1.0, 1.0), name="imagenet_mean")(colour)
+    centred = keras.layers.Rescaling(1.0, [-mean for mean in IMAGENET_MEAN_BGR], name="imagenet_mean")(colour)
     features = keras.layers.GlobalAveragePooling2D(name="features")(_backbone(weights)(centred))
     kept = keras.layers.Dropout(dropout, name="dropout")(features)
     return keras.Model(pixels, keras.layers.Dense(1, name="head")(kept), name="trunk")
