@@ -115,7 +115,10 @@ class Classifier:
     def _answer(self, names: list[str], pixels: list[Any]) -> list[Prediction]:
         image = np.stack(pixels)[:, :, :, None]
         outputs = dict(zip(self.model.outputs, self._session.run(self.model.outputs, {"image": image}), strict=True))
-        return [self._prediction(name, {key: values[row] for key, values in outputs.items()}) for row, name in enumerate(names)]
+        return [
+            self._prediction(name, {key: values[row] for key, values in outputs.items()})
+            for row, name in enumerate(names)
+        ]
 
     def _prediction(self, name: str, outputs: dict[str, NDArray[np.float32]]) -> Prediction:
         probability = float(outputs["probability"])

@@ -49,9 +49,12 @@ def _print_version(wanted: bool) -> None:
 @app.command()
 def infer(
     films: Annotated[
-        list[str] | None, typer.Argument(metavar="IMAGE...", help="Films: files, folders, globs, or - for standard input.")
+        list[str] | None,
+        typer.Argument(metavar="IMAGE...", help="Films: files, folders, globs, or - for standard input."),
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="An ONNX file of pneumo-export; the one that ships if left out.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="An ONNX file of pneumo-export; the one that ships if left out.")
+    ] = None,
     threshold: Annotated[
         str | None, typer.Option(metavar="NUMBER|NAME", help="A probability, or an operating point of the model.")
     ] = None,
@@ -89,7 +92,9 @@ def infer(
     raise typer.Exit(1 if failed else 0)
 
 
-def _open_classifier(model: Path | None, device: DeviceChoice, threads: int | None, threshold: str | None) -> Classifier:
+def _open_classifier(
+    model: Path | None, device: DeviceChoice, threads: int | None, threshold: str | None
+) -> Classifier:
     from pneumo_infer.classifier import Classifier
 
     with warnings.catch_warnings(record=True) as raised:
@@ -116,7 +121,9 @@ def _print_info(classifier: Classifier, form: Format) -> None:
     typer.echo(json.dumps(description) if form is Format.JSON else as_text(description), nl=form is Format.JSON)
 
 
-def _read_films(classifier: Classifier, arguments: list[str], batch_size: int, form: Format, output: Path | None) -> int:
+def _read_films(
+    classifier: Classifier, arguments: list[str], batch_size: int, form: Format, output: Path | None
+) -> int:
     from pneumo_infer.inputs import expand
 
     counts: Counter[str] = Counter()

@@ -48,9 +48,9 @@ class DeviceError(PneumoError, RuntimeError):
 
 
 class MissingExtraError(PneumoError, ImportError):
-    """A command needs packages that belong to an extra which is not installed."""
+    """A command needs a package that belongs to an extra which is not installed."""
 
-    def __init__(self, subject: str, missing: str, extra: str) -> None:
-        super().__init__(subject, f"needs {missing}", f"pip install 'pneumo-infer[{extra}]'")
+    def __init__(self, missing: str, extra: str) -> None:
+        super().__init__(missing, "is not installed", f"pip install 'pneumo-infer[{extra}]'")
         # Exceptions are rebuilt from args when they are unpickled in another process.
-        self.args = (subject, missing, extra)
+        self.args = (missing, extra)

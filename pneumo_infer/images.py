@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pneumo_infer.errors import ImageError
 
@@ -76,7 +76,9 @@ def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) ->
     except FileNotFoundError:
         raise ImageError(name, "does not exist", "check the path") from None
     except IsADirectoryError:
-        raise ImageError(name, "is a folder without films", "give a film, or on the command line a folder of them") from None
+        raise ImageError(
+            name, "is a folder without films", "give a film, or on the command line a folder of them"
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(name, f"cannot be read ({reason})", "check the path and its permissions") from error
@@ -94,12 +96,12 @@ def _open(encoded: bytes, name: str) -> Image.Image:
         image = Image.open(io.BytesIO(encoded), formats=FILE_FORMATS)
         _refuse_oversized(image, name)
         if image.format == "JPEG":
-            image.draft("L", None)  # type: ignore[arg-type]  # straight to luma; None leaves the size alone
+            image.draft("L", None)  # straight to luma; None leaves the size alone
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _oversized(name, "far") from error
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError(name, "is not a JPEG or PNG film", "convert it to PNG first") from None
     except Exception as error:  # Pillow's parsers raise nearly anything on damaged headers
         raise _damaged(name, error) from error

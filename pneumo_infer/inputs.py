@@ -19,7 +19,7 @@ def expand(arguments: Iterable[str]) -> Iterator[FilmSource]:
     """Yield the films that arguments stand for, in their order.
 
     A folder gives the JPEG and PNG films below it, sorted by path; a pattern with `*`, `?` or `[` what it matches,
-    sorted; `-` the film on standard input. What is not there is passed on as it is, for its own error in its own record.
+    sorted; `-` the film on standard input. What is not there is passed on as it is, and fails in its own record.
     """
     for argument in arguments:
         if argument == STDIN:
@@ -34,7 +34,7 @@ def expand(arguments: Iterable[str]) -> Iterator[FilmSource]:
 
 def _standard_input() -> io.BytesIO:
     film = io.BytesIO(sys.stdin.buffer.read())
-    film.name = STDIN  # type: ignore[attr-defined]  # names the record
+    film.name = STDIN  # names the record
     return film
 
 

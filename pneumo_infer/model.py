@@ -134,7 +134,9 @@ def parse_model(
     try:
         if tuple(json.loads(entries["labels"])) != LABELS:
             raise ModelError(path.name, f"has the labels {entries['labels']}", f"this version reads {list(LABELS)}")
-        points = {name: _operating_point(name, entry) for name, entry in json.loads(entries["operating_points"]).items()}
+        points = {
+            name: _operating_point(name, entry) for name, entry in json.loads(entries["operating_points"]).items()
+        }
         limit = json.loads(entries["domain_limit"])
         model = Model(
             path=path,
@@ -147,17 +149,23 @@ def parse_model(
     except ModelError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(path.name, f"has malformed metadata ({error!r})", "export it again with pneumo-export") from error
+        raise ModelError(
+            path.name, f"has malformed metadata ({error!r})", "export it again with pneumo-export"
+        ) from error
     model.operating_point()
     return model
 
 
 def _check_schema(path: Path, entries: Mapping[str, str]) -> None:
     if "schema" not in entries:
-        raise ModelError(path.name, "carries no pneumo.schema, so it is no model of ours", "export it with pneumo-export")
+        raise ModelError(
+            path.name, "carries no pneumo.schema, so it is no model of ours", "export it with pneumo-export"
+        )
     if entries["schema"] != SCHEMA:
         raise ModelError(
-            path.name, f"is of schema {entries['schema']}, this version reads {SCHEMA}", "install the matching pneumo-infer"
+            path.name,
+            f"is of schema {entries['schema']}, this version reads {SCHEMA}",
+            "install the matching pneumo-infer",
         )
     missing = [key for key in METADATA_KEYS if key not in entries]
     if missing:

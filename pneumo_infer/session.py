@@ -88,7 +88,7 @@ def load_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise MissingExtraError("pneumo-infer", "onnxruntime", "cpu") from error
+        raise MissingExtraError("onnxruntime", "cpu") from error
     onnxruntime.disable_telemetry_events()
     return onnxruntime
 
@@ -123,7 +123,9 @@ def _create(onnxruntime: Any, path: Path, options: Any, providers: list[Any]) ->
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime has one exception class for each of its status codes
         reason = str(error).splitlines()[0]
-        raise ModelError(str(path), f"cannot be loaded ({reason})", "give an ONNX file that pneumo-export wrote") from error
+        raise ModelError(
+            str(path), f"cannot be loaded ({reason})", "give an ONNX file that pneumo-export wrote"
+        ) from error
 
 
 def _try_cuda(onnxruntime: Any, path: Path, options: Any) -> tuple[InferenceSession | None, str]:

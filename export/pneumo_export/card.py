@@ -45,9 +45,7 @@ def _data(described: dict[str, Any]) -> str:
     return "\n".join(
         [
             "## Data",
-            "Chest X-Ray Images (Pneumonia): Kermany, Zhang, Goldbaum, Mendeley Data, doi:10.17632/rscbjbr9sj "
-            "(CC BY 4.0), or films in the same folders. The split is by patient: no patient is in two of its parts. "
-            "The public test split was neither trained on nor looked at unless it is named here.",
+            f"{data['source']}. The split is by patient: no patient is in two of its parts.",
             "",
             "| split and class | films |",
             "|---|---|",
@@ -92,8 +90,8 @@ def _performance(described: dict[str, Any]) -> str:
         lines += [
             "",
             f"### {split.capitalize()} films",
-            f"{metrics['films']} films, {metrics['pneumonia']} of them PNEUMONIA. ROC AUC {metrics['auc']:.4f}, average "
-            f"precision {metrics['average_precision']:.4f}, Brier score {metrics['brier']:.4f}.",
+            f"{metrics['films']} films, {metrics['pneumonia']} of them PNEUMONIA. ROC AUC {metrics['auc']:.4f}, "
+            f"average precision {metrics['average_precision']:.4f}, Brier score {metrics['brier']:.4f}.",
             "",
             "| operating point | threshold | sensitivity | specificity | precision | accuracy | F1 |",
             "|---|---|---|---|---|---|---|",
@@ -132,8 +130,8 @@ def _limits() -> str:
     return "\n".join(
         [
             "## Limits",
-            "- Children of one to five years from one hospital, anterior-posterior films. Models trained on these films "
-            "are known to fall to chance on adult films of other hospitals.",
+            "- Children of one to five years from one hospital, anterior-posterior films. Models trained on these "
+            "films are known to fall to chance on adult films of other hospitals.",
             "- The figures above come from films of the same hospital as the training films; published models of this "
             "kind keep their sensitivity on the public test films and lose specificity.",
             "- The model cannot yet tell that a picture is no chest film: it has neither `domain_distance` nor "
@@ -148,5 +146,5 @@ def _licence(described: dict[str, Any]) -> str:
     weights = described["weights"]
     return (
         f"## Licence\nModel: {weights['licence']}, as the weights that it starts from ({weights['source']}). "
-        "Films: CC BY 4.0. Software: Apache-2.0."
+        f"Films: {described['data']['source']}. Software: Apache-2.0."
     )

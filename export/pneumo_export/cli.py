@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumo_infer.errors import MissingExtraError, PneumoError
+from pneumo_train.quiet import quiet_import
 
 if TYPE_CHECKING:
     from pneumo_export.parity import Proof
@@ -39,14 +39,19 @@ def main() -> None:
 @app.command()
 def export(
     to: Annotated[Target, typer.Option(help="The format to export to.")],
-    model: Annotated[Path | None, typer.Option(help="A .keras file of pneumo-train; the latest of runs/ if left out.")] = None,
-    precision: Annotated[Precision, typer.Option(help="fp32 is the reference, int8 what a CPU runs best.")] = Precision.ALL,
+    model: Annotated[
+        Path | None, typer.Option(help="A .keras file of pneumo-train; the latest of runs/ if left out.")
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="fp32 is the reference, int8 what a CPU runs best.")
+    ] = Precision.ALL,
     data: Annotated[Path | None, typer.Option(help="Where the run's films lie now, if not where they were.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder to write to; export/ beside the model if left out.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to; export/ beside the model if left out.")
+    ] = None,
     least_films: Annotated[int, typer.Option(min=16, help="The proof takes at least this many held-out films.")] = 256,
 ) -> None:
     """Export a trained model, and prove on held-out films that the files answer as it does."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         proofs = _export(model, precision, data, output, least_films)
     except MissingExtraError as error:
@@ -59,13 +64,16 @@ def export(
         _print_gates(proofs)
 
 
-def _export(model: Path | None, precision: Precision, data: Path | None, output: Path | None, least_films: int) -> list[Proof]:
+def _export(
+    model: Path | None, precision: Precision, data: Path | None, output: Path | None, least_films: int
+) -> list[Proof]:
     try:
-        from pneumo_export.pipeline import PRECISIONS, export_onnx
-        from pneumo_export.source import latest_model, load_source
-        from pneumo_train.run import read_options, read_split
+        with quiet_import():
+            from pneumo_export.pipeline import PRECISIONS, export_onnx
+            from pneumo_export.source import latest_model, load_source
+            from pneumo_train.run import read_options, read_split
     except ModuleNotFoundError as error:
-        raise MissingExtraError("pneumo-export", str(error.name), "export") from error
+        raise MissingExtraError(str(error.name), "export") from None
     path = model or latest_model(Path("runs"))
     source = load_source(path)
     run = path.parent

@@ -25,6 +25,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
         return {name: tf.squeeze(outputs[name], axis=1, name=name) for name in OUTPUTS}
 
     signature = [tf.TensorSpec((None, 224, 224, 1), tf.uint8, name="image")]
+    proto: onnx.ModelProto
     proto, _ = tf2onnx.convert.from_function(tf.function(serve, input_signature=signature), signature, opset=OPSET)
     proto.ir_version = IR_VERSION
     _name_batch_dimension(proto)
@@ -42,7 +43,9 @@ def check_graph(proto: onnx.ModelProto, name: str) -> None:
     try:
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # the checker and the shape inference raise different classes
-        raise GraphError(name, f"is no valid ONNX graph ({str(error).splitlines()[0]})", "report this as a bug") from error
+        raise GraphError(
+            name, f"is no valid ONNX graph ({str(error).splitlines()[0]})", "report this as a bug"
+        ) from error
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
     problems = [
         f"needs the operators of {domain!r}" for domain in {node.domain for node in proto.graph.node} - STANDARD_DOMAINS
@@ -52,7 +55,7 @@ def check_graph(proto: onnx.ModelProto, name: str) -> None:
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in proto.graph.initializer):
         problems.append("keeps weights in other files")
     seen = {value.name: _type(value) for value in (*proto.graph.input, *proto.graph.output)}
-    wanted = {"image": (TensorProto.UINT8, ("N", 224, 224, 1)), **{o: (TensorProto.FLOAT, ("N",)) for o in OUTPUTS}}
+    wanted = {"image": (TensorProto.UINT8, ("N", 224, 224, 1)), **dict.fromkeys(OUTPUTS, (TensorProto.FLOAT, ("N",)))}
     if seen != wanted:
         problems.append(f"takes and gives {seen}, not {wanted}")
     if problems:

@@ -159,7 +159,9 @@ def _gates(
     if precision == "fp32":
         flips = sum(int(((reference >= t) != (probabilities >= t)).sum()) for t in thresholds)
         return [
-            Gate("largest difference of a probability", float(np.abs(probabilities - reference).max()), FP32_PROBABILITY),
+            Gate(
+                "largest difference of a probability", float(np.abs(probabilities - reference).max()), FP32_PROBABILITY
+            ),
             Gate("labels flipped, all operating points", flips, 0),
             Gate(
                 "largest difference, read alone or in a batch",

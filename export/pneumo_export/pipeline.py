@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -26,7 +25,12 @@ ENOUGH_FILMS = 256
 
 
 def export_onnx(
-    source: Source, data: Path, decoded: DecodedFilms, output: Path, precisions: tuple[str, ...], least_films: int = ENOUGH_FILMS
+    source: Source,
+    data: Path,
+    decoded: DecodedFilms,
+    output: Path,
+    precisions: tuple[str, ...],
+    least_films: int = ENOUGH_FILMS,
 ) -> list[Proof]:
     """Write a model's ONNX files, `parity.json`, `metrics.json` and `MODEL_CARD.md`; all of them, or none.
 
@@ -95,14 +99,15 @@ def publish(files: dict[str, Path], source: Source, films: ParityFilms, staged: 
     with write_whole(staged / "MODEL_CARD.md") as card:
         card.write(model_card(source, proofs, {p: file.stat().st_size for p, file in files.items()}))
     for file in [*files.values(), *(staged / name for name in ("metrics.json", "parity.json", "MODEL_CARD.md"))]:
-        os.replace(file, output / file.name)
+        file.replace(output / file.name)
     return proofs
 
 
 def calibration_films(source: Source, decoded: DecodedFilms) -> Film:
     """The training films that int8's ranges are measured on."""
     rows = training_films(decoded).rows["train"]
-    return decoded.pixels[choose_calibration_rows(rows, source.description["recipe"]["split"]["seed"])]
+    chosen = choose_calibration_rows(rows, source.description["recipe"]["split"]["seed"])
+    return np.asarray(decoded.pixels[chosen], dtype=np.uint8)
 
 
 def parity_films(data: Path, decoded: DecodedFilms, least_films: int) -> ParityFilms:

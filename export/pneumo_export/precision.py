@@ -16,7 +16,7 @@ from pneumo_infer.images import Film
 CALIBRATION_FILMS = 256
 CALIBRATION_BATCH = 8
 # The convolutions hold nearly all the work and weights; what follows them decides the last digits.
-QUANTISED_OPERATORS = ["Conv", "Add", "MaxPool", "Relu"]
+QUANTISED_OPERATORS = ["Conv", "Add", "MaxPool", "Pad", "Relu"]
 
 
 class _Films(CalibrationDataReader):  # type: ignore[misc]

@@ -63,7 +63,9 @@ def load_source(path: Path) -> Source:
         content = path.read_bytes()
         description = json.loads(described.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ExportError(str(error.filename), f"cannot be read ({error.strerror})", "give --model FILE.keras") from error
+        raise ExportError(
+            str(error.filename), f"cannot be read ({error.strerror})", "give --model FILE.keras"
+        ) from error
     except ValueError as error:
         raise ExportError(str(described), f"is no JSON ({error})", "train the model again") from error
     try:

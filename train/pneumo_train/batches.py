@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -49,20 +50,36 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
             self.order = np.random.default_rng((self.shuffle_seed, epoch)).permutation(self.rows)
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // self.batch_size)
+        return math.ceil(len(self.rows) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Film, NDArray[np.float32]]:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return np.asarray(self.pixels[chosen]), self.targets[chosen, None]
 
 
-class NextEpoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Draws the next epoch's order as soon as an epoch ends, before Keras prefetches from it."""
+class SeedEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Makes all that is random in an epoch depend on the seed and the epoch alone, so that a resumed run repeats it.
 
-    def __init__(self, batches: FilmBatches, epochs_before: int) -> None:
+    Keras does not save the state of its random layers, hence each gets a state of its own as an epoch begins. The order
+    of the films is drawn as the epoch before ends, since Keras may prefetch from then on.
+
+    Parameters
+    ----------
+    epochs_before
+        Epochs of the run's earlier phases.
+    """
+
+    def __init__(self, batches: FilmBatches, seed: int, epochs_before: int) -> None:
         super().__init__()
         self.batches = batches
+        self.seed = seed
         self.epochs_before = epochs_before
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        generators = [variable for variable in self.model.variables if "seed_generator_state" in variable.path]
+        for number, state in enumerate(generators):
+            drawn = np.random.default_rng((self.seed, self.epochs_before + epoch, number))
+            state.assign(drawn.integers(2**31, size=state.shape))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.batches.start_epoch(self.epochs_before + epoch + 1)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from pneumo_infer.errors import MissingExtraError, PneumoError
+from pneumo_train.quiet import quiet_import
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -22,17 +23,20 @@ def main() -> None:
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Option(help="Folder with train/NORMAL, train/PNEUMONIA, and perhaps val and test.")] = Path(
-        "chest_xray"
-    ),
+    data: Annotated[
+        Path, typer.Option(help="Folder with train/NORMAL, train/PNEUMONIA, and perhaps val and test.")
+    ] = Path("chest_xray"),
     recipe: Annotated[str, typer.Option(help="A built-in recipe's name, or a TOML file.")] = "finetune",
     weights: Annotated[str, typer.Option(help="imagenet, none, or a no-top ResNet50 weights file.")] = "imagenet",
     output: Annotated[Path | None, typer.Option(help="The run's folder; runs/RECIPE-TIME if left out.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run; the other options are the run's own.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Where decoded films are kept; the user's cache folder if left out.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run; the other options are the run's own.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Where decoded films are kept; the user's cache folder if left out.")
+    ] = None,
 ) -> None:
     """Train a classifier of chest films: NORMAL or PNEUMONIA."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     folder = resume or output or Path("runs") / f"{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
     try:
         run = _load_run()
@@ -54,9 +58,10 @@ def train(
         sys.exit(130)
 
 
-def _load_run():  # type: ignore[no-untyped-def]  # a module, typed where it is defined
+def _load_run() -> ModuleType:
     try:
-        from pneumo_train import run
+        with quiet_import():
+            from pneumo_train import run
     except ModuleNotFoundError as error:
-        raise MissingExtraError("pneumo-train", str(error.name), "train") from error
+        raise MissingExtraError(str(error.name), "train") from None
     return run

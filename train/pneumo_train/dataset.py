@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pneumo_infer.files import write_whole
 from pneumo_infer.images import FILE_SUFFIXES
 from pneumo_infer.model import LABELS
 from pneumo_train.errors import DataError
-from pneumo_infer.files import write_whole
 
 SPLITS = ("train", "validation", "test")
 # What people call the split folders; the public validation folder has 16 films and is pooled with train.
@@ -155,7 +155,9 @@ def read_manifest(path: Path) -> list[IndexedFilm]:
         with path.open(newline="", encoding="utf-8") as file:
             return [IndexedFilm(**row) for row in csv.DictReader(file)]
     except (OSError, TypeError) as error:
-        raise DataError(str(path), f"is no split manifest ({error})", "train again, or restore the run folder") from error
+        raise DataError(
+            str(path), f"is no split manifest ({error})", "train again, or restore the run folder"
+        ) from error
 
 
 def unnamed_patients(films: Iterable[IndexedFilm]) -> int:
@@ -164,7 +166,9 @@ def unnamed_patients(films: Iterable[IndexedFilm]) -> int:
 
 
 def _split_folders(root: Path) -> list[tuple[Path, str]]:
-    named = [(child, FOLDER_SPLITS[child.name.lower()]) for child in _folders(root) if child.name.lower() in FOLDER_SPLITS]
+    named = [
+        (child, FOLDER_SPLITS[child.name.lower()]) for child in _folders(root) if child.name.lower() in FOLDER_SPLITS
+    ]
     return named or [(root, "train")]
 
 

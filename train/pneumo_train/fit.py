@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.images import Film
-from pneumo_train.batches import FilmBatches, NextEpoch
+from pneumo_train.batches import FilmBatches, SeedEachEpoch
 from pneumo_train.journal import Journal, JournalCallback, checkpoint_name
 from pneumo_train.network import build_training_model, build_trunk, set_trainable
 from pneumo_train.progress import EpochProgress
@@ -70,7 +70,7 @@ def _start_or_resume(recipe: Recipe, phase: Phase, weights: str, journal: Journa
         model = build_training_model(trunk, recipe.augment, recipe.split.seed)
     else:
         model = keras.models.load_model(journal.checkpoints / journal.best, compile=False)
-    set_trainable(model.get_layer("trunk"), phase.train, pretrained=weights != "none")
+    set_trainable(model.get_layer("trunk"), phase, pretrained=weights != "none")
     _compile(model, phase, recipe.fit)
     return model
 
@@ -107,7 +107,7 @@ def _fit_phase(model: keras.Model, recipe: Recipe, phase: Phase, films: Training
         verbose=0,
         callbacks=[
             EpochProgress(phase.name, len(batches)),
-            NextEpoch(batches, epochs_before),
+            SeedEachEpoch(batches, recipe.split.seed, epochs_before),
             *replayed,
             keras.callbacks.ModelCheckpoint(checkpoint),
             JournalCallback(journal, phase.name, phase.learning_rate, replayed),

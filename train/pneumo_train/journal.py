@@ -14,8 +14,8 @@ from typing import Any
 
 import keras
 
-from pneumo_train.errors import RunError
 from pneumo_infer.files import write_json, write_whole
+from pneumo_train.errors import RunError
 
 
 @dataclass(slots=True)

@@ -7,13 +7,12 @@ Residual Learning for Image Recognition", CVPR 2016.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import keras
 
 from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_train.errors import RecipeError
-from pneumo_train.recipe import Augment
+from pneumo_train.recipe import Augment, Phase
 
 # What keras.applications.resnet50.preprocess_input subtracts, in its BGR order.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
@@ -62,21 +61,17 @@ def build_serving_model(trunk: keras.Model, slope: float, offset: float) -> kera
     return keras.Model(image, {"logit": logit, "probability": probability}, name="pneumo")
 
 
-def set_trainable(trunk: keras.Model, train: Literal["head", "all"] | int, pretrained: bool) -> None:
+def set_trainable(trunk: keras.Model, phase: Phase, pretrained: bool) -> None:
     """Choose the backbone's layers that learn; the head always does.
 
-    A random backbone learns as a whole in every phase, since there is nothing in it to keep. In a pretrained one batch
-    normalisation stays in inference mode, so that small batches cannot spoil its statistics.
+    A random backbone learns as a whole in every phase, since there is nothing in it to keep.
     """
-    backbone = trunk.get_layer("resnet50")
-    if not pretrained or train == "all":
-        count = len(backbone.layers)
-    else:
-        count = 0 if train == "head" else train
-    backbone.trainable = True
-    for position, layer in enumerate(reversed(backbone.layers)):
-        statistics = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = position < count and not (statistics and pretrained)
+    layers = trunk.get_layer("resnet50").layers
+    trunk.get_layer("resnet50").trainable = True
+    count = {"head": 0, "all": len(layers)}[phase.train] if isinstance(phase.train, str) else phase.train
+    for height, layer in enumerate(reversed(layers)):
+        kept = isinstance(layer, keras.layers.BatchNormalization) and phase.batch_normalisation == "frozen"
+        layer.trainable = not pretrained or (height < count and not kept)
 
 
 def _backbone(weights: str) -> keras.Model:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from pneumo_infer.errors import ImageError
+from pneumo_infer.files import replacing, write_json
 from pneumo_infer.images import Film
 from pneumo_infer.preprocess import NETWORK_SIZE, PREPROCESS, read_pixels
 from pneumo_train.dataset import IndexedFilm
 from pneumo_train.errors import DataError
-from pneumo_infer.files import replacing, write_json
 
 
 @dataclass(frozen=True, slots=True)

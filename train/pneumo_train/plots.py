@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def _draw_curve(axes: Axes, history: list[dict[str, Any]], name: str, title: str
     epochs = [row["epoch"] for row in history]
     axes.plot(epochs, [row[name] for row in history], "o-", color=TRAINING, label="training, augmented")
     axes.plot(epochs, [row[f"val_{name}"] for row in history], "s-", color=VALIDATION, label="validation")
-    for before, after in zip(history, history[1:], strict=False):
+    for before, after in pairwise(history):
         if before["phase"] != after["phase"]:
             axes.axvline(after["epoch"] - 0.5, color="grey", linestyle=":")
     for phase in dict.fromkeys(row["phase"] for row in history):

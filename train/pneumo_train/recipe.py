@@ -62,11 +62,12 @@ class Phase(Section):
     """A stretch of training: which layers learn, for how long, how fast.
 
     `train` is `head`, `all`, or the number of layers at the top of the backbone that learn beside the head. Batch
-    normalisation keeps its statistics unless the backbone starts from random weights.
+    normalisation among these layers learns with them, or stays `frozen` in inference mode.
     """
 
     name: str
     train: Literal["head", "all"] | Annotated[int, Field(ge=1)]
+    batch_normalisation: Literal["frozen", "learns"]
     epochs: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0.0)]
 

@@ -12,10 +12,11 @@ import keras
 import numpy as np
 
 from pneumo_infer import __version__
+from pneumo_infer.files import replacing, write_json, write_whole
 from pneumo_infer.model import LABELS
 from pneumo_train.calibrate import Calibration, fit_calibration
+from pneumo_train.dataset import unnamed_patients
 from pneumo_train.evaluate import Scores, choose_operating_points, measure, ranking
-from pneumo_infer.files import replacing, write_json, write_whole
 from pneumo_train.fit import TrainingFilms
 from pneumo_train.network import build_serving_model, weights_name
 from pneumo_train.pixels import DecodedFilms
@@ -24,6 +25,10 @@ from pneumo_train.recipe import Recipe
 
 DEFAULT_OPERATING_POINT = "balanced"
 APACHE = "Apache-2.0"
+# Recognised by its file names, all of which name the patient.
+PUBLIC_FILMS = (
+    "Chest X-Ray Images (Pneumonia): Kermany, Zhang, Goldbaum, Mendeley Data, doi:10.17632/rscbjbr9sj, CC BY 4.0"
+)
 # Weights whose licence binds the models that start from them, by the SHA-256 of their file.
 KNOWN_WEIGHTS = {
     "61c6a37fd3a49695d0ab835b559c054fbb1328ece35996a4c3559432ec011406": (
@@ -99,6 +104,7 @@ def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
 def _describe_data(decoded: DecodedFilms) -> dict[str, Any]:
     counts = Counter((film.split, film.label) for film in decoded.films)
     return {
+        "source": PUBLIC_FILMS if unnamed_patients(decoded.films) == 0 else "Films of the user's own",
         "fingerprint": decoded.fingerprint(),
         "films": {f"{split} {label}": count for (split, label), count in sorted(counts.items())},
         "patients": dict(sorted(Counter(s for s, _ in {(f.split, f.patient) for f in decoded.films}).items())),

@@ -1,13 +1,13 @@
 """A run folder: everything that went into a model and everything that came out.
 
-    run.json         data, weights and version, written before the first film is decoded
-    recipe.toml      the recipe as it was read
-    split.csv        every film, its patient and its split
-    unreadable.json  films that did not decode, with the reason
-    state.json, history.csv, checkpoints/   see journal.py
-    model.keras      the serving model, calibrated
-    model.json       what must travel with it: operating points, calibration, figures, data, licence
-    metrics.json, predictions.csv, curves.png
+run.json         data, weights and version, written before the first film is decoded
+recipe.toml      the recipe as it was read
+split.csv        every film, its patient and its split
+unreadable.json  films that did not decode, with the reason
+state.json, history.csv, checkpoints/   see journal.py
+model.keras      the serving model, calibrated
+model.json       what must travel with it: operating points, calibration, figures, data, licence
+metrics.json, predictions.csv, curves.png
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from pneumo_infer import __version__
+from pneumo_infer.files import write_json, write_whole
 from pneumo_train.dataset import index_films, read_manifest, split_by_patient, unnamed_patients, write_manifest
 from pneumo_train.errors import RunError
-from pneumo_infer.files import write_json, write_whole
 from pneumo_train.fit import TrainingFilms, train
 from pneumo_train.journal import Journal
 from pneumo_train.pixels import DecodedFilms, decode_films
@@ -50,6 +50,11 @@ class RunOptions:
     weights: str
     cache: str | None = None
     version: str = __version__
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """Where decoded films are kept; None stands for the user's cache folder."""
+        return None if self.cache is None else Path(self.cache)
 
 
 def start_run(folder: Path, options: RunOptions) -> None:
@@ -128,10 +133,12 @@ def read_split(folder: Path, data: Path | None = None) -> DecodedFilms:
     films = read_manifest(folder / "split.csv")
     missing = [film.path for film in films if not (root / film.path).is_file()]
     if missing:
-        raise RunError(str(root), f"lacks {len(missing)} films of the run, {missing[0]} first", "give --data their root")
+        raise RunError(
+            str(root), f"lacks {len(missing)} films of the run, {missing[0]} first", "give --data their root"
+        )
     with progress_bar() as bar:
         task = bar.add_task("decoding films", total=len(films))
-        return decode_films(root, films, options.cache and Path(options.cache), lambda: bar.advance(task))
+        return decode_films(root, films, options.cache_folder, lambda: bar.advance(task))
 
 
 def training_films(decoded: DecodedFilms) -> TrainingFilms:
@@ -148,7 +155,7 @@ def _split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFi
     indexed = index_films(root)
     with progress_bar() as bar:
         task = bar.add_task("decoding films", total=len(indexed))
-        decoded = decode_films(root, indexed, options.cache and Path(options.cache), lambda: bar.advance(task))
+        decoded = decode_films(root, indexed, options.cache_folder, lambda: bar.advance(task))
     split = split_by_patient(decoded.films, recipe.split.seed, recipe.split.validation, recipe.split.test)
     _report(decoded, split)
     write_json(folder / "unreadable.json", decoded.unreadable)

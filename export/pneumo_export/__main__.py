@@ -1,0 +1,5 @@
+"""python -m pneumo_export."""
+
+from pneumo_export.cli import main
+
+main()

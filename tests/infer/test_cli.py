@@ -1,0 +1,164 @@
+"""pneumo-infer as a program: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pneumo_infer import __version__
+from pneumo_infer.cli import SAMPLES
+from pneumo_infer.prediction import RECORD_FIELDS
+
+NORMAL, PNEUMONIA = SAMPLES / "normal.png", SAMPLES / "pneumonia.png"
+
+
+def run(
+    *arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "pneumo_infer", *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "films" / "deeper").mkdir(parents=True)
+    shutil.copy(NORMAL, tmp_path / "films" / "a.PNG")
+    shutil.copy(PNEUMONIA, tmp_path / "films" / "deeper" / "b.png")
+    (tmp_path / "films" / "notes.txt").write_text("not a film, and not called one")
+    return tmp_path / "films"
+
+
+def test_one_film_gives_one_object() -> None:
+    done = run("--json", NORMAL)
+    record = json.loads(done.stdout)
+    assert tuple(record) == RECORD_FIELDS
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (record["path"], record["label"], record["error"]) == (str(NORMAL), "NORMAL", None)
+
+
+def test_a_folder_gives_a_list(folder: Path) -> None:
+    done = run("--json", folder)
+    records = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert [(Path(r["path"]).name, r["label"]) for r in records] == [("a.PNG", "NORMAL"), ("b.png", "PNEUMONIA")]
+
+
+def test_bad_films_are_reported_and_the_others_read(folder: Path) -> None:
+    (folder / "bad.jpeg").write_text("a text that was renamed")
+    (folder / "empty.jpeg").touch()
+    (folder / "cut.png").write_bytes(NORMAL.read_bytes()[:5000])
+    done = run("--json", folder, folder / "gone.png", folder / "none*.png")
+    records = {Path(r["path"]).name: r for r in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert {name: r["label"] for name, r in records.items() if r["label"]} == {"a.PNG": "NORMAL", "b.png": "PNEUMONIA"}
+    for name, problem in {
+        "bad.jpeg": "not a JPEG or PNG",
+        "empty.jpeg": "is empty",
+        "cut.png": "truncated",
+        "gone.png": "does not exist",
+        "none*.png": "does not exist",
+    }.items():
+        assert problem in records[name]["error"]
+        assert records[name]["probability"] is None
+
+
+def test_an_empty_folder_fails_in_its_record(tmp_path: Path) -> None:
+    done = run("--json", tmp_path)
+    assert done.returncode == 1
+    assert "is a folder without films" in json.loads(done.stdout)["error"]
+
+
+def test_globs(folder: Path) -> None:
+    done = run("--format", "jsonl", folder / "**" / "*.png")
+    assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["PNEUMONIA"]
+
+
+def test_standard_input() -> None:
+    done = run("--json", "-", stdin=PNEUMONIA.read_bytes())
+    record = json.loads(done.stdout)
+    assert (done.returncode, record["path"], record["label"]) == (0, "-", "PNEUMONIA")
+    assert record["probability"] == json.loads(run("--json", PNEUMONIA).stdout)["probability"]
+    assert run("--json", "-", stdin=b"").returncode == 1
+
+
+def test_csv() -> None:
+    done = run("--format", "csv", NORMAL, PNEUMONIA)
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+    assert [row["label"] for row in rows] == ["NORMAL", "PNEUMONIA"]
+    assert tuple(rows[0]) == RECORD_FIELDS
+
+
+def test_the_table_is_for_people() -> None:
+    done = run("--demo")
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0
+    assert [line.split()[0] for line in lines] == ["label", "NORMAL", "PNEUMONIA"]
+    assert "1 NORMAL, 1 PNEUMONIA; PNEUMONIA from" in done.stderr.decode()
+
+
+def test_output_is_written_whole_or_not_at_all(tmp_path: Path, folder: Path) -> None:
+    written = tmp_path / "records.json"
+    assert run("--json", "--output", written, folder).returncode == 0
+    assert len(json.loads(written.read_text())) == 2
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["records.json"]
+    nowhere = run("--json", "--output", tmp_path / "none" / "records.json", folder)
+    assert (nowhere.returncode, nowhere.stdout) == (2, b"")
+    assert b"cannot be written" in nowhere.stderr
+
+
+def test_thresholds() -> None:
+    assert json.loads(run("--json", "--threshold", "0", NORMAL).stdout)["label"] == "PNEUMONIA"
+    record = json.loads(run("--json", "--threshold", "screening", NORMAL).stdout)
+    assert record["operating_point"] == "screening"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "give a film"),
+        (["--no-such-option", NORMAL], "No such option"),
+        (["--threshold", "1.5", NORMAL], "is no probability"),
+        (["--threshold", "best", NORMAL], "has no operating point 'best'"),
+        (["--model", "gone.onnx", NORMAL], "does not exist"),
+        (["--batch-size", "0", NORMAL], "0"),
+        (["--device", "cuda", NORMAL], "cuda"),
+    ],
+)
+def test_usage_errors_end_with_two(arguments: list[str | Path], problem: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert problem in done.stderr.decode()
+
+
+def test_info_describes_the_installation() -> None:
+    text = run("--info").stdout.decode()
+    described = json.loads(run("--info", "--json").stdout)
+    assert described["pneumo-infer"] == __version__
+    assert described["model sha256"] in text
+    assert described["device"] == "cpu" or "CUDAExecutionProvider" in described["providers built in"]
+
+
+def test_version() -> None:
+    assert run("--version").stdout.decode().strip() == __version__
+
+
+def test_a_closed_pipe_ends_quietly(folder: Path) -> None:
+    for index in range(40):
+        shutil.copy(NORMAL, folder / f"more{index}.png")
+    command = [sys.executable, "-m", "pneumo_infer", "--format", "jsonl", "--batch-size", "1", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.loads(process.stdout.readline())["error"] is None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 0

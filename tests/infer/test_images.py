@@ -1,0 +1,159 @@
+"""Every way to hand in a film, and every way it can be broken."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from pneumo_infer.errors import ImageError
+from pneumo_infer.images import MAX_PIXELS, read_film
+
+Film = NDArray[np.uint8]
+
+
+def encode(image: Image.Image, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def test_png_comes_back_as_it_is(film: Film, tmp_path: Path) -> None:
+    path = tmp_path / "film.png"
+    encoded = encode(Image.fromarray(film), "PNG")
+    path.write_bytes(encoded)
+    with path.open("rb") as stream:
+        for source in (path, str(path), encoded, stream, io.BytesIO(encoded), Image.open(path), film):
+            np.testing.assert_array_equal(read_film(source), film)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
+def test_grey_in_colour_modes_is_the_same_film(film: Film, mode: str) -> None:
+    np.testing.assert_array_equal(read_film(encode(Image.fromarray(film).convert(mode), "PNG")), film)
+
+
+def test_colour_becomes_luma() -> None:
+    red = np.zeros((40, 50, 3), np.uint8)
+    red[..., 0] = 255
+    assert set(np.unique(read_film(red))) == {76}  # 0.299 * 255, ITU-R BT.601
+    assert set(np.unique(read_film(encode(Image.fromarray(red), "PNG")))) == {76}
+    assert abs(int(read_film(encode(Image.fromarray(red), "JPEG", quality=95)).mean()) - 76) <= 1
+
+
+def test_jpeg_is_the_same_in_grey_and_colour(film: Film) -> None:
+    grey = read_film(encode(Image.fromarray(film), "JPEG", quality=95))
+    colour = read_film(encode(Image.fromarray(film).convert("RGB"), "JPEG", quality=95))
+    np.testing.assert_array_equal(grey, colour)
+    assert np.abs(grey.astype(int) - film).mean() < 3
+
+
+def test_sixteen_bits_scale_over_their_full_range(film: Film) -> None:
+    deep = film.astype(np.uint16) * 257
+    np.testing.assert_array_equal(read_film(deep), film)
+    np.testing.assert_array_equal(read_film(encode(Image.fromarray(deep), "PNG")), film)
+
+
+def test_bool_and_float_arrays(film: Film) -> None:
+    np.testing.assert_array_equal(read_film(film / 255.0), film)
+    np.testing.assert_array_equal(read_film(film > 128), np.where(film > 128, 255, 0))
+    np.testing.assert_array_equal(read_film(film[:, :, None]), film)
+
+
+def test_transparent_pixels_are_black() -> None:
+    clear = Image.new("RGBA", (30, 30), (255, 255, 255, 0))
+    assert read_film(encode(clear, "PNG")).max() == 0
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(film: Film, orientation: int) -> None:
+    undo = {
+        1: lambda a: a,
+        2: np.fliplr,
+        3: lambda a: np.rot90(a, 2),
+        4: np.flipud,
+        5: lambda a: a.T,
+        6: np.rot90,
+        7: lambda a: np.rot90(a, 2).T,
+        8: lambda a: np.rot90(a, -1),
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(undo[orientation](film)))
+    np.testing.assert_array_equal(read_film(encode(stored, "PNG", exif=exif)), film)
+
+
+def test_a_missing_film(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"gone\.jpeg: does not exist; check the path"):
+        read_film(tmp_path / "gone.jpeg")
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="is a folder"):
+        read_film(tmp_path)
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(ImageError, match=r"empty\.png: is empty"):
+        read_film(tmp_path / "empty.png")
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_truncated_file(film: Film, form: str) -> None:
+    encoded = encode(Image.fromarray(film), form)
+    with pytest.raises(ImageError, match="damaged or truncated"):
+        read_film(encoded[: len(encoded) // 2])
+
+
+def test_what_is_no_picture() -> None:
+    with pytest.raises(ImageError, match="is not a JPEG or PNG film"):
+        read_film(b"a text that was renamed to .jpeg")
+
+
+def test_formats_beyond_the_listed_are_refused(film: Film) -> None:
+    with pytest.raises(ImageError, match="is not a JPEG or PNG film"):
+        read_film(encode(Image.fromarray(film), "GIF"))
+
+
+@pytest.mark.parametrize("side", [9_000, 30_000])
+def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    chunk = struct.pack(">I", len(header)) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 10) + b"IDAT" + zlib.compress(b"") + b"\0" * 8
+    with pytest.raises(ImageError, match=f"beyond the limit of {MAX_PIXELS} pixels"):
+        read_film(bomb)
+
+
+@pytest.mark.parametrize(
+    ("array", "problem"),
+    [
+        (np.zeros(9, np.uint8), "shape"),
+        (np.zeros((4, 4, 2), np.uint8), "shape"),
+        (np.zeros((0, 4), np.uint8), "shape"),
+        (np.zeros((4, 4), np.int64), "type int64"),
+        (np.full((4, 4), 2.0), r"outside 0\.\.1"),
+        (np.full((4, 4), np.nan), r"outside 0\.\.1"),
+        (np.broadcast_to(np.uint8(0), (9_000, 9_000)), "beyond the limit"),
+    ],
+)
+def test_arrays_that_are_no_films(array: NDArray[np.generic], problem: str) -> None:
+    with pytest.raises(ImageError, match=problem):
+        read_film(array)
+
+
+def test_float_pictures_have_no_known_range() -> None:
+    with pytest.raises(ImageError, match="unknown range"):
+        read_film(Image.new("F", (8, 8)))
+
+
+def test_text_streams_and_other_things_are_refused() -> None:
+    with pytest.raises(ImageError, match="text stream"):
+        read_film(io.StringIO("film"))  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match="give a path, bytes"):
+        read_film(7)  # type: ignore[arg-type]

@@ -1,0 +1,69 @@
+"""Imports run one way, and nothing heavy is loaded before it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pneumo_infer
+
+TRAINING = {"tensorflow", "keras", "tf2onnx", "sklearn", "scipy", "matplotlib", "pneumo_train", "pneumo_export"}
+
+
+def modules_after(code: str) -> set[str]:
+    code = textwrap.dedent(code) + "\nimport sys; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_classifying_loads_no_training_library() -> None:
+    loaded = modules_after(
+        """
+        from pneumo_infer import Classifier
+        from pneumo_infer.cli import SAMPLES
+        Classifier(device="cpu").predict(SAMPLES / "normal.png")
+        """
+    )
+    assert {"onnxruntime", "numpy", "PIL"} <= loaded
+    assert not loaded & TRAINING
+
+
+def test_help_loads_neither_onnxruntime_nor_numpy() -> None:
+    loaded = modules_after(
+        """
+        import contextlib, io
+        from typer.testing import CliRunner
+        from pneumo_infer.cli import app
+        assert "IMAGE" in CliRunner().invoke(app, ["--help"]).output
+        """
+    )
+    assert "typer" in loaded
+    assert not loaded & (TRAINING | {"onnxruntime", "numpy", "PIL"})
+
+
+def test_telemetry_is_off_before_onnxruntime_is_imported() -> None:
+    code = """
+        import os
+        from pneumo_infer.session import load_onnxruntime
+        load_onnxruntime()
+        assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+        """
+    assert "onnxruntime" in modules_after(code)
+
+
+def test_the_public_face_is_complete() -> None:
+    for name in pneumo_infer.__all__:
+        assert getattr(pneumo_infer, name) is not None
+    assert sorted(pneumo_infer.__all__) == [
+        "Classifier",
+        "DeviceError",
+        "ImageError",
+        "MissingExtraError",
+        "Model",
+        "ModelError",
+        "OperatingPoint",
+        "PneumoError",
+        "Prediction",
+        "__version__",
+    ]

@@ -1,0 +1,38 @@
+"""The order of films depends on the seed and the epoch, and on nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pneumo_train.batches import FilmBatches
+
+
+def batches(seed: int | None) -> FilmBatches:
+    pixels = np.arange(10, dtype=np.uint8)[:, None, None, None]
+    return FilmBatches(pixels, np.arange(10, dtype=np.float32), np.arange(1, 10), batch_size=4, shuffle_seed=seed)
+
+
+def order(given: FilmBatches) -> list[int]:
+    return [int(target) for index in range(len(given)) for target in given[index][1][:, 0]]
+
+
+def test_each_epoch_has_every_film_once_in_an_order_of_its_own() -> None:
+    shuffled = batches(seed=5)
+    first = order(shuffled)
+    shuffled.start_epoch(1)
+    second = order(shuffled)
+    assert sorted(first) == sorted(second) == list(range(1, 10))
+    assert first != second
+    shuffled.start_epoch(0)
+    assert order(shuffled) == first
+    assert order(batches(seed=6)) != first
+
+
+def test_films_and_targets_belong_together() -> None:
+    for index in range(3):
+        films, targets = batches(seed=5)[index]
+        np.testing.assert_array_equal(films[:, 0, 0, 0], targets[:, 0])
+
+
+def test_without_a_seed_the_order_stays() -> None:
+    assert order(batches(seed=None)) == list(range(1, 10))

@@ -1,0 +1,100 @@
+"""Figures held against published values and against scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, precision_score, recall_score
+
+from pneumo_train.calibrate import Calibration, fit_calibration
+from pneumo_train.evaluate import choose_operating_points, measure, ranking, wilson_interval
+from pneumo_train.fit import class_weights
+
+
+def scores(count: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    targets = (rng.random(count) < 0.7).astype(np.float32)
+    logits = (rng.normal(0, 1, count) + 3 * targets - 1.5).astype(np.float32)
+    return targets, Calibration(1.0, 0.0)(logits)
+
+
+def test_wilson_interval_as_published() -> None:
+    # Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263 and 0 of 20.
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_decisions_agree_with_scikit_learn() -> None:
+    targets, probabilities = scores()
+    figures = measure(targets, probabilities, 0.6)
+    called = probabilities >= 0.6
+    assert figures["sensitivity"] == pytest.approx(recall_score(targets, called))
+    assert figures["specificity"] == pytest.approx(recall_score(targets, called, pos_label=0))
+    assert figures["precision"] == pytest.approx(precision_score(targets, called))
+    assert figures["f1"] == pytest.approx(f1_score(targets, called))
+    assert sum(figures["counts"].values()) == len(targets)
+
+
+def test_a_threshold_that_calls_nothing() -> None:
+    targets, probabilities = scores(50)
+    figures = measure(targets, probabilities, 1.0)
+    assert (figures["sensitivity"], figures["specificity"], figures["precision"], figures["f1"]) == (0, 1, 0, 0)
+
+
+def test_ranking_of_a_perfect_and_a_reversed_order() -> None:
+    targets = np.array([0, 0, 1, 1], np.float32)
+    assert ranking(targets, np.array([0.1, 0.2, 0.8, 0.9], np.float32))["auc"] == 1.0
+    assert ranking(targets, np.array([0.9, 0.8, 0.2, 0.1], np.float32))["auc"] == 0.0
+
+
+def test_operating_points_keep_what_their_names_promise() -> None:
+    targets, probabilities = scores()
+    points = choose_operating_points(targets, probabilities, "validation")
+    assert points["screening"]["sensitivity"] >= 0.99
+    assert points["specific"]["specificity"] >= 0.95
+    best = max(
+        measure(targets, probabilities, t)["sensitivity"] + measure(targets, probabilities, t)["specificity"]
+        for t in np.linspace(0, 1, 501)
+    )
+    balanced = points["balanced"]
+    assert balanced["sensitivity"] + balanced["specificity"] >= best - 1e-9
+    for point in points.values():
+        assert not np.isin(point["threshold"], probabilities)
+        again = measure(targets, probabilities, point["threshold"])
+        assert (again["sensitivity"], again["specificity"]) == (point["sensitivity"], point["specificity"])
+        assert point["intervals"]["sensitivity"][0] < point["sensitivity"] <= point["intervals"]["sensitivity"][1]
+    # One film more on either side would break the promise.
+    below = np.sort(probabilities[probabilities < points["specific"]["threshold"]])[-40:]
+    assert any(measure(targets, probabilities, t)["specificity"] < 0.95 for t in below)
+    above = np.sort(probabilities[probabilities > points["screening"]["threshold"]])[1:40]
+    assert any(measure(targets, probabilities, t)["sensitivity"] < 0.99 for t in above)
+
+
+def test_operating_points_of_classes_that_never_overlap() -> None:
+    targets = np.array([0] * 20 + [1] * 20, np.float32)
+    probabilities = np.linspace(0.01, 0.99, 40, dtype=np.float32)
+    points = choose_operating_points(targets, probabilities, "validation")
+    for name in ("screening", "balanced"):
+        assert (points[name]["sensitivity"], points[name]["specificity"]) == (1.0, 1.0)
+    assert probabilities[19] < points["balanced"]["threshold"] < probabilities[20]
+
+
+def test_calibration_finds_the_distortion() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, 40_000).astype(np.float32)
+    targets = (rng.random(40_000) < Calibration(0.5, 0.7)(logits)).astype(np.float32)
+    found = fit_calibration(logits, targets)
+    assert found.slope == pytest.approx(0.5, abs=0.02)
+    assert found.offset == pytest.approx(0.7, abs=0.03)
+
+
+def test_calibration_stays_finite_where_no_film_is_wrong() -> None:
+    found = fit_calibration(np.array([-3, -2, 2, 3], np.float32), np.array([0, 0, 1, 1], np.float32))
+    assert 0 < found.slope < 5
+
+
+def test_class_weights_balance_the_classes() -> None:
+    weights = class_weights(np.array([0] * 10 + [1] * 30, np.float32))
+    assert weights == {0: 2.0, 1: pytest.approx(2 / 3)}
+    assert weights[0] * 10 == pytest.approx(weights[1] * 30)

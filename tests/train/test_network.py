@@ -1,0 +1,76 @@
+"""The network's shape, and which of its layers learn."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from pneumo_train.errors import RecipeError
+from pneumo_train.network import build_serving_model, build_training_model, build_trunk, set_trainable
+from pneumo_train.recipe import Phase, parse_recipe, recipe_text
+
+
+@pytest.fixture(scope="module")
+def trunk() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return build_trunk("none", dropout=0.3)
+
+
+def test_the_trunk_prepares_films_as_the_weights_expect(trunk: keras.Model) -> None:
+    films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 1)).astype(np.float32)
+    colour = keras.applications.resnet50.preprocess_input(np.repeat(films, 3, axis=3))
+    expected = keras.ops.mean(trunk.get_layer("resnet50")(colour), axis=(1, 2))
+    features = keras.Model(trunk.input, trunk.get_layer("features").output)(films)
+    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_phases_choose_the_layers_that_learn(trunk: keras.Model) -> None:
+    def learning(train: str | int, norm: str, pretrained: bool = True) -> list[str]:
+        phase = Phase(name="p", train=train, batch_normalisation=norm, epochs=1, learning_rate=1e-3)  # type: ignore[arg-type]
+        set_trainable(trunk, phase, pretrained)
+        return [layer.name for layer in trunk.get_layer("resnet50").layers if layer.trainable and layer.weights]
+
+    assert learning("head", "learns") == []
+    assert len(trunk.trainable_weights) == 2
+    top = learning(40, "learns")
+    assert top[-2:] == ["conv5_block3_3_conv", "conv5_block3_3_bn"]
+    assert not any(name.startswith(("conv1", "conv2", "conv3")) for name in top)
+    assert learning(40, "frozen") == [name for name in top if not name.endswith("_bn")]
+    assert sum(name.endswith("_conv") for name in learning("all", "frozen")) == 53
+    assert sum(name.endswith("_bn") for name in learning("head", "frozen", pretrained=False)) == 53
+
+
+def test_the_served_model_calibrates(trunk: keras.Model) -> None:
+    films = np.random.default_rng(1).integers(0, 256, (2, 224, 224, 1), dtype=np.uint8)
+    served = build_serving_model(trunk, slope=0.5, offset=-0.25)(films)
+    expected = 1 / (1 + np.exp(-(0.5 * np.asarray(served["logit"]) - 0.25)))
+    np.testing.assert_allclose(served["probability"], expected, rtol=1e-5)
+
+
+def test_augmentation_acts_in_training_only_and_stays_in_range(trunk: keras.Model) -> None:
+    augment = parse_recipe(recipe_text("finetune"), "finetune").augment
+    training = build_training_model(trunk, augment, seed=0)
+    films = np.random.default_rng(2).integers(0, 256, (4, 224, 224, 1), dtype=np.uint8)
+    np.testing.assert_allclose(training(films, training=False), trunk(films.astype(np.float32)), rtol=1e-5)
+    before_trunk = keras.Model(training.input, training.layers[-2].output)
+    changed = np.asarray(before_trunk(films, training=True))
+    assert changed.min() >= 0
+    assert changed.max() <= 255
+    assert np.abs(changed - films).mean() > 5
+
+
+def test_a_saved_model_needs_none_of_our_code(trunk: keras.Model, tmp_path: Path) -> None:
+    build_serving_model(trunk, 1.0, 0.0).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert set(re.findall(r'"module": "(\w+)', loaded.to_json())) == {"keras"}
+
+
+def test_weights_that_do_not_load(tmp_path: Path) -> None:
+    (tmp_path / "bad.weights.h5").write_text("not weights")
+    for weights in (str(tmp_path / "bad.weights.h5"), str(tmp_path / "gone.weights.h5")):
+        with pytest.raises(RecipeError, match="cannot be loaded"):
+            build_trunk(weights, dropout=0.3)

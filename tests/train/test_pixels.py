@@ -1,0 +1,68 @@
+"""Films are decoded once, through the same code as inference."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import write_chest_xray
+
+from pneumo_infer.preprocess import read_pixels
+from pneumo_train.dataset import IndexedFilm, index_films
+from pneumo_train.errors import DataError
+from pneumo_train.pixels import decode_films
+
+
+def index_files(paths: list[Path], root: Path) -> list[IndexedFilm]:
+    names = [os.path.relpath(path, root) for path in paths]
+    return [IndexedFilm(name, "NORMAL", name, "", "train") for name in names]
+
+
+def test_training_sees_bit_for_bit_what_inference_sees(film_files: list[Path], tmp_path: Path) -> None:
+    decoded = decode_films(film_files[0].parent, index_files(film_files, film_files[0].parent), cache=tmp_path)
+    assert decoded.pixels.shape == (len(film_files), 224, 224, 1)
+    assert decoded.pixels.dtype == np.uint8
+    for pixels, path in zip(decoded.pixels, film_files, strict=True):
+        np.testing.assert_array_equal(pixels[:, :, 0], read_pixels(path.read_bytes()))
+
+
+def test_the_second_time_nothing_is_decoded(tmp_path: Path) -> None:
+    root = write_chest_xray(tmp_path / "data", patients=4)
+    films = index_films(root)
+    decoded: list[int] = []
+    first = decode_films(root, films, tmp_path / "cache", lambda: decoded.append(1))
+    again = decode_films(root, films, tmp_path / "cache", lambda: decoded.append(1))
+    assert len(decoded) == len(films)
+    np.testing.assert_array_equal(first.pixels, again.pixels)
+    assert first.fingerprint() == again.fingerprint()
+
+
+def test_a_changed_film_is_decoded_anew(tmp_path: Path) -> None:
+    root = write_chest_xray(tmp_path / "data", patients=4)
+    films = index_films(root)
+    before = decode_films(root, films, tmp_path / "cache").fingerprint()
+    (root / films[0].path).write_bytes((root / films[1].path).read_bytes())
+    assert decode_films(root, films, tmp_path / "cache").fingerprint() != before
+
+
+def test_films_that_do_not_decode_are_listed_and_left_out(tmp_path: Path) -> None:
+    root = write_chest_xray(tmp_path / "data", patients=4)
+    films = index_films(root)
+    (root / films[2].path).write_text("not a film")
+    decoded = decode_films(root, films, tmp_path / "cache")
+    assert list(decoded.unreadable) == [films[2].path]
+    assert decoded.films == films[:2] + films[3:]
+    assert len(decoded.pixels) == len(films) - 1
+    np.testing.assert_array_equal(decoded.pixels[2, :, :, 0], read_pixels(root / films[3].path))
+
+
+def test_nothing_but_damaged_films(tmp_path: Path) -> None:
+    root = write_chest_xray(tmp_path / "data", patients=1)
+    films = index_films(root)
+    for film in films:
+        (root / film.path).write_text("not a film")
+    with pytest.raises(DataError, match="has no film that decodes"):
+        decode_films(root, films, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []

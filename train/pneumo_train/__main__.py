@@ -1,0 +1,5 @@
+"""python -m pneumo_train."""
+
+from pneumo_train.cli import main
+
+main()
