@@ -20,7 +20,7 @@ SHARED_FILMS = Path(__file__).parents[2] / "shared" / "data"
 
 
 def draw_film(seed: int, *, pneumonia: bool = False, height: int = 300, width: int = 360) -> NDArray[np.uint8]:
-    """Draw something like a chest film: bright body, two dark lungs, and for pneumonia a bright patch in one of them."""
+    """Draw something like a chest film: a bright body, two dark lungs, and for pneumonia a bright patch in one."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     grey = np.full((height, width), 190.0) + 12 * np.sin(rows * rng.uniform(25, 40))

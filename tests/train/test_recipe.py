@@ -14,7 +14,7 @@ BUILTIN = recipe_text("finetune")
 
 def test_the_builtin_recipe_has_two_phases() -> None:
     recipe = parse_recipe(BUILTIN, "finetune")
-    assert [phase.train for phase in recipe.phases][0] == "head"
+    assert recipe.phases[0].train == "head"
     assert recipe.phases[1].learning_rate < recipe.phases[0].learning_rate
 
 

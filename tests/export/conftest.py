@@ -1,0 +1,31 @@
+"""A model converted and quantised once, for the tests to tamper with."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from staged import Staged
+
+from pneumo_export.pipeline import calibration_films, make_files, parity_films
+from pneumo_export.source import load_source
+from pneumo_train.run import read_options, read_split
+
+
+@pytest.fixture(scope="session")
+def made(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Staged:
+    folder = tmp_path_factory.mktemp("made")
+    source = load_source(tiny_run / "model.keras")
+    decoded = read_split(tiny_run)
+    films = parity_films(Path(read_options(tiny_run).data), decoded, least_films=16)
+    files = make_files(source, calibration_films(source, decoded), folder, ("fp32", "int8"))
+    return Staged(source, films, folder, files)
+
+
+@pytest.fixture
+def staged(made: Staged, tmp_path: Path) -> Staged:
+    """The same files, for one test alone."""
+    folder = tmp_path / "staged"
+    shutil.copytree(made.folder, folder)
+    return Staged(made.source, made.films, folder, {name: folder / file.name for name, file in made.files.items()})

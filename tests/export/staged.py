@@ -1,0 +1,19 @@
+"""Files that were made but not yet proved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pneumo_export.parity import ParityFilms
+from pneumo_export.source import Source
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Files that were made but not yet proved."""
+
+    source: Source
+    films: ParityFilms
+    folder: Path
+    files: dict[str, Path]

@@ -1,0 +1,152 @@
+"""What is not equal to Keras is not let out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from conftest import TinyTraining
+from onnx import numpy_helper
+from staged import Staged
+
+from pneumo_export.errors import ExportError, GraphError, ParityError
+from pneumo_export.parity import Gate, keras_probabilities, prove
+from pneumo_export.pipeline import parity_films, publish
+from pneumo_train.run import read_split
+
+
+def tamper(file: Path, change: Callable[[onnx.ModelProto], None]) -> None:
+    proto = onnx.load(file)
+    change(proto)
+    onnx.save(proto, file)
+
+
+def scale_largest_weights(proto: onnx.ModelProto, factor: float) -> None:
+    tensor = max(
+        (t for t in proto.graph.initializer if t.data_type == onnx.TensorProto.FLOAT), key=lambda t: np.prod(t.dims)
+    )
+    weights = numpy_helper.to_array(tensor)
+    tensor.CopyFrom(numpy_helper.from_array((weights * factor).astype(np.float32), tensor.name))
+
+
+def test_untouched_files_pass_and_get_their_names(staged: Staged, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    proofs = publish(staged.files, staged.source, staged.films, staged.folder, output)
+    assert [proof.precision for proof in proofs] == ["fp32", "int8"]
+    assert sorted(path.name for path in output.iterdir())[-2:] == [
+        "pneumo-resnet50-fp32.onnx",
+        "pneumo-resnet50-int8.onnx",
+    ]
+    metadata = {p.key: p.value for p in onnx.load(output / "pneumo-resnet50-int8.onnx").metadata_props}
+    assert metadata["pneumo.source_sha256"] == staged.source.sha256
+    assert json.loads(metadata["pneumo.outputs"]) == ["logit", "probability"]
+
+
+def test_a_graph_with_other_weights_is_refused_and_earlier_files_stay(staged: Staged, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "pneumo-resnet50-fp32.onnx").write_text("an earlier release")
+    tamper(staged.files["fp32"], lambda proto: scale_largest_weights(proto, 1.05))
+    with pytest.raises(ParityError, match=r"fp32: differs from Keras on .* most on: .*\.jpeg 0\.\d+ -> 0\.\d+"):
+        publish(staged.files, staged.source, staged.films, staged.folder, output)
+    assert [path.name for path in output.iterdir()] == ["pneumo-resnet50-fp32.onnx"]
+    assert (output / "pneumo-resnet50-fp32.onnx").read_text() == "an earlier release"
+
+
+def test_a_graph_that_answers_the_other_way_round_is_refused(staged: Staged, tmp_path: Path) -> None:
+    def turn(proto: onnx.ModelProto) -> None:
+        sigmoid = next(node for node in proto.graph.node if node.op_type == "Sigmoid")
+        proto.graph.node.insert(0, onnx.helper.make_node("Neg", [sigmoid.input[0]], ["turned"]))
+        nodes = list(proto.graph.node)
+        sigmoid.input[0] = "turned"
+        nodes.insert(nodes.index(sigmoid), nodes.pop(0))
+        del proto.graph.node[:]
+        proto.graph.node.extend(nodes)
+
+    tamper(staged.files["int8"], turn)
+    with pytest.raises(ParityError, match="int8: differs from Keras .* difference of auc"):
+        publish(staged.files, staged.source, staged.films, staged.folder, tmp_path)
+
+
+def rename_output(proto: onnx.ModelProto) -> None:
+    for node in proto.graph.node:
+        node.output[:] = ["score" if name == "probability" else name for name in node.output]
+    next(value for value in proto.graph.output if value.name == "probability").name = "score"
+
+
+def fix_batch(proto: onnx.ModelProto) -> None:
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def newer_opset(proto: onnx.ModelProto) -> None:
+    proto.opset_import[0].version = 21
+
+
+def drop_node(proto: onnx.ModelProto) -> None:
+    del proto.graph.node[5]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (rename_output, "takes and gives"),
+        (fix_batch, "takes and gives"),
+        (newer_opset, "opset 21|no valid ONNX"),
+        (drop_node, "is no valid ONNX graph"),
+    ],
+)
+def test_graphs_that_break_the_contract_are_refused(
+    staged: Staged, tmp_path: Path, change: Callable[[onnx.ModelProto], None], problem: str
+) -> None:
+    tamper(staged.files["fp32"], change)
+    with pytest.raises(GraphError, match=problem):
+        publish(staged.files, staged.source, staged.films, staged.folder, tmp_path)
+    assert not list(tmp_path.glob("*.onnx"))
+
+
+def test_a_proof_reports_what_it_saw(made: Staged) -> None:
+    reference = keras_probabilities(made.source.keras_model, made.films.pixels)
+    proof = prove(made.files["fp32"], "fp32", reference, made.films)
+    assert proof.passed
+    assert proof.films == len(made.films.paths)
+    assert proof.worst[0]["path"] in {path.name for path in made.films.paths}
+    shifted = prove(made.files["fp32"], "fp32", reference + np.float32(1e-3), made.films)
+    assert not shifted.passed
+    assert shifted.gates[0].value == pytest.approx(1e-3, rel=0.05)
+
+
+def test_a_gate_without_a_number_does_not_pass() -> None:
+    assert not Gate("difference", float("nan"), 1.0).passed
+
+
+def test_too_few_films_are_no_proof(tiny: TinyTraining, tiny_run: Path) -> None:
+    decoded = read_split(tiny_run)
+    with pytest.raises(ExportError, match="too few for a proof, which takes 256"):
+        parity_films(tiny.data, decoded, least_films=256)
+    assert parity_films(tiny.data, decoded, least_films=40).source == "validation and test"
+
+
+def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pneumo_export", "--to", "onnx", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_what_cannot_be_exported(tmp_path: Path, tiny_run: Path) -> None:
+    nothing = run(cwd=tmp_path)
+    assert nothing.returncode == 2
+    assert "holds no finished run" in nothing.stderr
+    (tmp_path / "model.keras").write_text("no model")
+    undescribed = run("--model", tmp_path / "model.keras")
+    assert undescribed.returncode == 2
+    assert "model.json: cannot be read" in undescribed.stderr
+    (tmp_path / "model.json").write_bytes((tiny_run / "model.json").read_bytes())
+    damaged = run("--model", tmp_path / "model.keras")
+    assert damaged.returncode == 2
+    assert "is no Keras model" in damaged.stderr
