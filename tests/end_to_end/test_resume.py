@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 import pytest
-from conftest import TinyTraining, read_csv
+from tiny_training import TinyTraining, read_csv
 
 
 def stop_after_first_epoch(command: list[str | Path], run: Path, how: signal.Signals) -> tuple[int, str]:

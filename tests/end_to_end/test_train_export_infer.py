@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TinyTraining, read_csv
 from PIL import Image
+from tiny_training import TinyTraining, read_csv
 
 from pneumo_infer import Classifier
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import TinyTraining
 from onnx import numpy_helper
 from staged import Staged
+from tiny_training import TinyTraining
 
 from pneumo_export.errors import ExportError, GraphError, ParityError
 from pneumo_export.parity import Gate, keras_probabilities, prove
@@ -71,7 +71,7 @@ def test_a_graph_that_answers_the_other_way_round_is_refused(staged: Staged, tmp
         proto.graph.node.extend(nodes)
 
     tamper(staged.files["int8"], turn)
-    with pytest.raises(ParityError, match="int8: differs from Keras .* difference of auc"):
+    with pytest.raises(ParityError, match=r"int8: differs from Keras .* difference of auc"):
         publish(staged.files, staged.source, staged.films, staged.folder, tmp_path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from conftest import SHARED_FILMS, draw_film
+from made_films import SHARED_FILMS, draw_film
 from PIL import Image
 
 from pneumo_infer.images import read_film

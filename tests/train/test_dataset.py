@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import SHARED_FILMS, write_chest_xray
+from made_films import SHARED_FILMS, write_chest_xray
 
 from pneumo_train.dataset import (
     IndexedFilm,

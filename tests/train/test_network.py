@@ -30,7 +30,7 @@ def test_the_trunk_prepares_films_as_the_weights_expect(trunk: keras.Model) -> N
 
 def test_phases_choose_the_layers_that_learn(trunk: keras.Model) -> None:
     def learning(train: str | int, norm: str, pretrained: bool = True) -> list[str]:
-        phase = Phase(name="p", train=train, batch_normalisation=norm, epochs=1, learning_rate=1e-3)  # type: ignore[arg-type]
+        phase = Phase(name="p", train=train, batch_normalisation=norm, side=224, epochs=1, learning_rate=1e-3)  # type: ignore[arg-type]
         set_trainable(trunk, phase, pretrained)
         return [layer.name for layer in trunk.get_layer("resnet50").layers if layer.trainable and layer.weights]
 
@@ -53,7 +53,7 @@ def test_the_served_model_calibrates(trunk: keras.Model) -> None:
 
 def test_augmentation_acts_in_training_only_and_stays_in_range(trunk: keras.Model) -> None:
     augment = parse_recipe(recipe_text("finetune"), "finetune").augment
-    training = build_training_model(trunk, augment, seed=0)
+    training = build_training_model(trunk, augment, side=224, seed=0)
     films = np.random.default_rng(2).integers(0, 256, (4, 224, 224, 1), dtype=np.uint8)
     np.testing.assert_allclose(training(films, training=False), trunk(films.astype(np.float32)), rtol=1e-5)
     before_trunk = keras.Model(training.input, training.layers[-2].output)

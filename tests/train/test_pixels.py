@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_chest_xray
+from made_films import write_chest_xray
 
 from pneumo_infer.preprocess import read_pixels
 from pneumo_train.dataset import IndexedFilm, index_films

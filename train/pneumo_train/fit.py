@@ -51,8 +51,7 @@ def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) 
         if phase.name not in journal.finished_phases:
             model = _start_or_resume(recipe, phase, weights, journal)
             _fit_phase(model, recipe, phase, films, journal)
-    best = keras.models.load_model(journal.checkpoints / str(journal.best), compile=False)
-    return best.get_layer("trunk")
+    return _best_trunk(journal)
 
 
 def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
@@ -65,14 +64,15 @@ def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
 def _start_or_resume(recipe: Recipe, phase: Phase, weights: str, journal: Journal) -> keras.Model:
     if journal.rows(phase.name):
         return keras.models.load_model(journal.checkpoints / str(journal.last))
-    if journal.best is None:
-        trunk = build_trunk(weights, recipe.fit.dropout)
-        model = build_training_model(trunk, recipe.augment, recipe.split.seed)
-    else:
-        model = keras.models.load_model(journal.checkpoints / journal.best, compile=False)
-    set_trainable(model.get_layer("trunk"), phase, pretrained=weights != "none")
+    trunk = build_trunk(weights, recipe.fit.dropout) if journal.best is None else _best_trunk(journal)
+    set_trainable(trunk, phase, pretrained=weights != "none")
+    model = build_training_model(trunk, recipe.augment, phase.side, recipe.split.seed)
     _compile(model, phase, recipe.fit)
     return model
+
+
+def _best_trunk(journal: Journal) -> keras.Model:
+    return keras.models.load_model(journal.checkpoints / str(journal.best), compile=False).get_layer("trunk")
 
 
 def _compile(model: keras.Model, phase: Phase, fit: Fit) -> None:

@@ -20,7 +20,7 @@ FILM_SHAPE = (NETWORK_SIZE, NETWORK_SIZE, 1)
 
 
 def build_trunk(weights: str, dropout: float) -> keras.Model:
-    """Build backbone and head: float32 (N, 224, 224, 1) in 0..255 to the logit of PNEUMONIA, float32 (N, 1).
+    """Build backbone and head: float32 (N, H, W, 1) in 0..255 to the logit of PNEUMONIA, float32 (N, 1).
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def build_trunk(weights: str, dropout: float) -> keras.Model:
     RecipeError
         The weights cannot be loaded.
     """
-    pixels = keras.Input(FILM_SHAPE, name="pixels")
+    pixels = keras.Input((None, None, 1), name="pixels")
     colour = keras.layers.Concatenate(name="grey_to_bgr")([pixels, pixels, pixels])
     centred = keras.layers.Rescaling(1.0, [-mean for mean in IMAGENET_MEAN_BGR], name="imagenet_mean")(colour)
     features = keras.layers.GlobalAveragePooling2D(name="features")(_backbone(weights)(centred))
@@ -40,12 +40,20 @@ def build_trunk(weights: str, dropout: float) -> keras.Model:
     return keras.Model(pixels, keras.layers.Dense(1, name="head")(kept), name="trunk")
 
 
-def build_training_model(trunk: keras.Model, augment: Augment, seed: int) -> keras.Model:
-    """Put augmentation before the trunk: uint8 (N, 224, 224, 1) to logits; augmentation acts in training only."""
+def build_training_model(trunk: keras.Model, augment: Augment, side: int, seed: int) -> keras.Model:
+    """Put augmentation before the trunk: uint8 (N, 224, 224, 1) to logits; augmentation acts in training only.
+
+    Parameters
+    ----------
+    side
+        Pixels that the films are shrunk to behind the augmentation.
+    """
     image = keras.Input(FILM_SHAPE, dtype="uint8", name="image")
     x = keras.layers.Rescaling(1.0, name="to_float")(image)
     for layer in _augmentation(augment, seed):
         x = layer(x)
+    if side < NETWORK_SIZE:
+        x = keras.layers.Resizing(side, side, antialias=True, name="shrink")(x)
     return keras.Model(image, trunk(x), name="training")
 
 
@@ -79,7 +87,7 @@ def _backbone(weights: str) -> keras.Model:
         return keras.applications.ResNet50(
             include_top=False,
             weights=None if weights == "none" else weights,
-            input_shape=(NETWORK_SIZE, NETWORK_SIZE, 3),
+            input_shape=(None, None, 3),
         )
     except Exception as error:  # Keras raises ValueError, OSError, h5py and download errors here
         remedy = "give imagenet, none, or the path of a no-top ResNet50 weights file"

@@ -23,6 +23,8 @@ def quiet_import() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
+        except ModuleNotFoundError:  # says all there is to say by itself
+            raise
         except BaseException:
             kept.seek(0)
             os.write(stderr, kept.read())

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_train.errors import RecipeError
 
 Share = Annotated[float, Field(ge=0.0, lt=0.5)]
@@ -62,12 +63,14 @@ class Phase(Section):
     """A stretch of training: which layers learn, for how long, how fast.
 
     `train` is `head`, `all`, or the number of layers at the top of the backbone that learn beside the head. Batch
-    normalisation among these layers learns with them, or stays `frozen` in inference mode.
+    normalisation among these layers learns with them, or stays `frozen` in inference mode. Films are shrunk to `side`
+    pixels, which costs less and, as the network is convolutional throughout, keeps its weights usable at full size.
     """
 
     name: str
     train: Literal["head", "all"] | Annotated[int, Field(ge=1)]
     batch_normalisation: Literal["frozen", "learns"]
+    side: Annotated[int, Field(ge=64, le=NETWORK_SIZE)]
     epochs: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0.0)]
 

@@ -1,0 +1,35 @@
+"""Films that the tests make themselves, and where the real ones lie if they are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SHARED_FILMS = Path(__file__).parents[2] / "shared" / "data"
+
+
+def draw_film(seed: int, *, pneumonia: bool = False, height: int = 300, width: int = 360) -> NDArray[np.uint8]:
+    """Draw something like a chest film: a bright body, two dark lungs, and for pneumonia a bright patch in one."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    grey = np.full((height, width), 190.0) + 12 * np.sin(rows * rng.uniform(25, 40))
+    for side in (-1, 1):
+        across, down = rng.uniform(0.24, 0.32), rng.uniform(0.5, 0.7)
+        grey -= 140 * np.exp(-1.5 * (((columns - side * 0.42) / across) ** 2 + (rows / down) ** 2))
+    if pneumonia:
+        side, height_of_patch = rng.choice([-1, 1]), rng.uniform(-0.2, 0.4)
+        grey += 150 * np.exp(-(((columns - side * 0.42) / 0.3) ** 2 + ((rows - height_of_patch) / 0.45) ** 2))
+    return (grey + rng.normal(0, 4, grey.shape)).clip(0, 255).astype(np.uint8)
+
+
+def write_chest_xray(root: Path, patients: int, split: str = "train") -> Path:
+    """Write a data set in the public one's layout: one film of each of `patients` patients in each class."""
+    for seed in range(patients):
+        for label, name in (("NORMAL", f"IM-{seed:04}-0001.jpeg"), ("PNEUMONIA", f"person{seed}_virus_{seed}.jpeg")):
+            path = root / split / label / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw_film(seed, pneumonia=label == "PNEUMONIA")).save(path, quality=90)
+    return root
