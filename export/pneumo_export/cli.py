@@ -73,7 +73,7 @@ def _export(
             from pneumo_export.source import latest_model, load_source
             from pneumo_train.run import read_options, read_split
     except ModuleNotFoundError as error:
-        raise MissingExtraError(str(error.name), "export") from None
+        raise MissingExtraError(str(error.name).partition(".")[0], "export") from None
     path = model or latest_model(Path("runs"))
     source = load_source(path)
     run = path.parent

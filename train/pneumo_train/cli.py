@@ -63,5 +63,5 @@ def _load_run() -> ModuleType:
         with quiet_import():
             from pneumo_train import run
     except ModuleNotFoundError as error:
-        raise MissingExtraError(str(error.name), "train") from None
+        raise MissingExtraError(str(error.name).partition(".")[0], "train") from None
     return run

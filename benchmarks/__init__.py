@@ -1,0 +1,1 @@
+"""Side-by-side comparisons; each prints ratios against its peers from one run."""
