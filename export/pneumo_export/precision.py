@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,28 @@ from pneumo_infer.images import Film
 
 CALIBRATION_FILMS = 256
 CALIBRATION_BATCH = 8
+# A few outliers would stretch an activation's range and coarsen all its other steps.
+RANGE_PERCENTILE = 99.99
 # The convolutions hold nearly all the work and weights; what follows them decides the last digits.
 QUANTISED_OPERATORS = ["Conv", "Add", "MaxPool", "Pad", "Relu"]
 
 
 class _Films(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, films: Film) -> None:
-        self.batches: Iterator[dict[str, Any]] = (
-            {"image": films[start : start + CALIBRATION_BATCH]} for start in range(0, len(films), CALIBRATION_BATCH)
-        )
+    """Hands out films batch by batch; the calibrator sets the range of batches that it takes next."""
 
-    def get_next(self) -> dict[str, Any] | None:
-        return next(self.batches, None)
+    def __init__(self, films: Film) -> None:
+        self.batches = [films[at : at + CALIBRATION_BATCH] for at in range(0, len(films), CALIBRATION_BATCH)]
+        self.set_range(0, len(self.batches))
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self.waiting = iter(self.batches[start_index:end_index])
+
+    def get_next(self) -> dict[str, Film] | None:
+        batch = next(self.waiting, None)
+        return None if batch is None else {"image": batch}
 
 
 def choose_calibration_rows(rows: np.ndarray[Any, np.dtype[np.intp]], seed: int) -> np.ndarray[Any, np.dtype[np.intp]]:
@@ -61,7 +70,11 @@ def quantise(fp32: Path, int8: Path, films: Film) -> None:
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
+            calibrate_method=CalibrationMethod.Percentile,
+            extra_options={
+                "CalibPercentile": RANGE_PERCENTILE,
+                "CalibStridedMinMax": 1,  # batches at once: all activations of a batch are held in memory
+            },
         )
     finally:
         prepared.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pneumo_infer.images import Film
 from pneumo_train.batches import FilmBatches, SeedEachEpoch
-from pneumo_train.journal import Journal, JournalCallback, checkpoint_name
+from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint_name
 from pneumo_train.network import build_training_model, build_trunk, set_trainable
 from pneumo_train.progress import EpochProgress
 from pneumo_train.recipe import Fit, Phase, Recipe
@@ -91,9 +91,9 @@ def _fit_phase(model: keras.Model, recipe: Recipe, phase: Phase, films: Training
     batches = FilmBatches(films.pixels, films.targets, train_rows, fit.batch_size, shuffle_seed=recipe.split.seed)
     batches.start_epoch(len(journal.history))
     replayed = [
-        keras.callbacks.EarlyStopping("val_loss", patience=fit.early_stopping_patience),
+        keras.callbacks.EarlyStopping(MONITORED, mode="max", patience=fit.early_stopping_patience),
         keras.callbacks.ReduceLROnPlateau(
-            "val_loss", factor=fit.reduce_rate_factor, patience=fit.reduce_rate_patience, min_lr=1e-6
+            MONITORED, mode="max", factor=fit.reduce_rate_factor, patience=fit.reduce_rate_patience, min_lr=1e-6
         ),
     ]
     checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")

@@ -17,6 +17,9 @@ import keras
 from pneumo_infer.files import write_json, write_whole
 from pneumo_train.errors import RunError
 
+# Ranking decides which epoch is best: calibration comes after training and mends what the loss would punish.
+MONITORED = "val_auc"
+
 
 @dataclass(slots=True)
 class Journal:
@@ -27,7 +30,7 @@ class Journal:
     history
         One row an epoch over all phases: epoch, phase, its metrics and the learning rate.
     last, best
-        Checkpoint files of the current phase: of its last epoch, and of the one with the lowest validation loss.
+        Checkpoint files of the current phase: of its last epoch, and of the one with the highest validation AUC.
     finished_phases
         Phases that are over, in order; the next one starts from `best`.
     """
@@ -112,11 +115,11 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 callback.on_epoch_end(epoch, dict(row))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        earlier = [row["val_loss"] for row in self.journal.rows(self.phase)]
+        earlier = [row[MONITORED] for row in self.journal.rows(self.phase)]
         figures = {name: float(value) for name, value in (logs or {}).items()}
         self.journal.history.append({"epoch": len(self.journal.history) + 1, "phase": self.phase, **figures})
         self.journal.last = checkpoint_name(self.phase, epoch + 1)
-        if not earlier or figures["val_loss"] < min(earlier):
+        if not earlier or figures[MONITORED] > max(earlier):
             self.journal.best = self.journal.last
         if self.model.stop_training or epoch + 1 == self.params["epochs"]:
             self.journal.finished_phases.append(self.phase)

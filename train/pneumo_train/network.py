@@ -16,6 +16,8 @@ from pneumo_train.recipe import Augment, Phase
 
 # What keras.applications.resnet50.preprocess_input subtracts, in its BGR order.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+# Keras' own 0.99 lags behind the weights for most of an epoch of a few hundred batches.
+BATCH_NORMALISATION_MOMENTUM = 0.9
 FILM_SHAPE = (NETWORK_SIZE, NETWORK_SIZE, 1)
 
 
@@ -78,8 +80,11 @@ def set_trainable(trunk: keras.Model, phase: Phase, pretrained: bool) -> None:
     trunk.get_layer("resnet50").trainable = True
     count = {"head": 0, "all": len(layers)}[phase.train] if isinstance(phase.train, str) else phase.train
     for height, layer in enumerate(reversed(layers)):
-        kept = isinstance(layer, keras.layers.BatchNormalization) and phase.batch_normalisation == "frozen"
+        normalises = isinstance(layer, keras.layers.BatchNormalization)
+        kept = normalises and phase.batch_normalisation == "frozen"
         layer.trainable = not pretrained or (height < count and not kept)
+        if normalises:
+            layer.momentum = BATCH_NORMALISATION_MOMENTUM
 
 
 def _backbone(weights: str) -> keras.Model:

@@ -63,7 +63,7 @@ def draw_sample(films: Film, classifier: Classifier, target: int) -> Film:
     DataError
         None of the draws was.
     """
-    model = PCA(COMPONENTS, svd_solver="randomized", random_state=SEED)
+    model = PCA(min(COMPONENTS, len(films) - 1), svd_solver="randomized", random_state=SEED)
     model.fit(films.reshape(len(films), -1).astype(np.float32))
     rng = np.random.default_rng(SEED)
     for _ in range(DRAWS):

@@ -1,0 +1,43 @@
+"""pneumo-train says what is wrong before it trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from made_films import write_chest_xray
+from typer.testing import CliRunner
+
+from pneumo_train.cli import app
+
+
+def invoke(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+def test_missing_data(tmp_path: Path) -> None:
+    code, printed = invoke("--data", tmp_path / "gone", "--output", tmp_path / "run")
+    assert code == 2
+    assert "gone: is not a folder; give --data the folder that holds" in printed
+
+
+def test_an_unknown_recipe_makes_no_folder(tmp_path: Path) -> None:
+    code, printed = invoke("--recipe", "best", "--output", tmp_path / "run")
+    assert code == 2
+    assert "best: is no recipe" in printed
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_are_not_there(tmp_path: Path) -> None:
+    data = write_chest_xray(tmp_path / "chest_xray", patients=6)
+    arguments = ["--data", data, "--weights", tmp_path / "gone.h5", "--cache", tmp_path / "cache"]
+    code, printed = invoke(*arguments, "--output", tmp_path / "run")
+    assert code == 2
+    assert "gone.h5: cannot be loaded" in printed
+
+
+def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, printed = invoke("--output", tmp_path / "file" / "run")
+    assert code == 2
+    assert "cannot be written" in printed
