@@ -39,7 +39,7 @@ def film_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyTraining:
     folder = tmp_path_factory.mktemp("tiny")
-    data = write_chest_xray(folder / "chest_xray", patients=60)
+    data = write_chest_xray(folder / "chest_xray", patients=40)
     recipe = folder / "tiny.toml"
     recipe.write_text(TINY_RECIPE)
     return TinyTraining(data, recipe, write_weights(folder / "tiny.weights.h5", data), folder / "cache")

@@ -12,7 +12,7 @@ SHARED_FILMS = Path(__file__).parents[2] / "shared" / "data"
 
 
 def draw_film(seed: int, *, pneumonia: bool = False, height: int = 300, width: int = 360) -> NDArray[np.uint8]:
-    """Draw something like a chest film: a bright body, two dark lungs, and for pneumonia a bright patch in one."""
+    """Draw something like a chest film: a bright body, two dark lungs, and for pneumonia a bright patch in each."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     grey = np.full((height, width), 190.0) + 12 * np.sin(rows * rng.uniform(25, 40))
@@ -20,8 +20,10 @@ def draw_film(seed: int, *, pneumonia: bool = False, height: int = 300, width: i
         across, down = rng.uniform(0.24, 0.32), rng.uniform(0.5, 0.7)
         grey -= 140 * np.exp(-1.5 * (((columns - side * 0.42) / across) ** 2 + (rows / down) ** 2))
     if pneumonia:
-        side, height_of_patch = rng.choice([-1, 1]), rng.uniform(-0.2, 0.4)
-        grey += 150 * np.exp(-(((columns - side * 0.42) / 0.3) ** 2 + ((rows - height_of_patch) / 0.45) ** 2))
+        for side in (-1, 1):
+            across, down, height_of_patch = rng.uniform(0.25, 0.4), rng.uniform(0.4, 0.7), rng.uniform(-0.3, 0.3)
+            patch = ((columns - side * 0.42) / across) ** 2 + ((rows - height_of_patch) / down) ** 2
+            grey += rng.uniform(100, 160) * np.exp(-patch)
     return (grey + rng.normal(0, 4, grey.shape)).clip(0, 255).astype(np.uint8)
 
 

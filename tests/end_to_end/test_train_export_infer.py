@@ -26,7 +26,7 @@ def test_a_run_folder_tells_the_whole_story(tiny_run: Path, tiny: TinyTraining) 
     assert [row["epoch"] for row in history] == [str(epoch) for epoch in range(1, 11)]
     assert [row["phase"] for row in history] == ["head"] * 8 + ["top"] * 2
     assert (tiny_run / "recipe.toml").read_text() == tiny.recipe.read_text()
-    assert len(read_csv(tiny_run / "split.csv")) == 120
+    assert len(read_csv(tiny_run / "split.csv")) == 80
     described = json.loads((tiny_run / "model.json").read_text())
     assert described["default_operating_point"] in described["operating_points"]
     assert described["weights"]["licence"] == "that of the weights file"
@@ -39,8 +39,8 @@ def test_a_run_folder_tells_the_whole_story(tiny_run: Path, tiny: TinyTraining) 
 
 def test_the_drawn_films_are_learned(tiny_run: Path) -> None:
     metrics = json.loads((tiny_run / "metrics.json").read_text())
-    assert metrics["validation"]["auc"] > 0.9
-    assert metrics["test"]["auc"] > 0.9
+    assert metrics["validation"]["auc"] > 0.95
+    assert metrics["test"]["auc"] > 0.95
 
 
 def test_the_files_are_proved_and_described(exported: Path) -> None:
@@ -83,4 +83,4 @@ def test_the_command_line_takes_the_exported_model(exported: Path, tiny: TinyTra
     command = [sys.executable, "-m", "pneumo_infer", "--json", "--model", model, tiny.data / "train" / "NORMAL"]
     records = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     assert {record["model"] for record in records} == {"pneumo-resnet50-int8.onnx"}
-    assert len(records) == 60
+    assert len(records) == 40

@@ -62,11 +62,10 @@ def test_a_graph_with_other_weights_is_refused_and_earlier_files_stay(staged: St
 
 def test_a_graph_that_answers_the_other_way_round_is_refused(staged: Staged, tmp_path: Path) -> None:
     def turn(proto: onnx.ModelProto) -> None:
-        sigmoid = next(node for node in proto.graph.node if node.op_type == "Sigmoid")
-        proto.graph.node.insert(0, onnx.helper.make_node("Neg", [sigmoid.input[0]], ["turned"]))
-        nodes = list(proto.graph.node)
-        sigmoid.input[0] = "turned"
-        nodes.insert(nodes.index(sigmoid), nodes.pop(0))
+        nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in proto.graph.node]
+        at = next(position for position, node in enumerate(nodes) if node.op_type == "Sigmoid")
+        nodes.insert(at, onnx.helper.make_node("Neg", [nodes[at].input[0]], ["turned"]))
+        nodes[at + 1].input[0] = "turned"
         del proto.graph.node[:]
         proto.graph.node.extend(nodes)
 
