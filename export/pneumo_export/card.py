@@ -68,7 +68,7 @@ def _training(described: dict[str, Any], sha256: str) -> str:
         [
             "## Training",
             f"Recipe: {recipe['summary']}. Phases: {phases}; {described['epochs']} epochs were trained in all, "
-            "the last phase's with the highest validation AUC was kept.",
+            "the one with the highest validation AUC was kept.",
             "",
             f"Weights that it starts from: {described['weights']['source']}.",
             "",

@@ -36,7 +36,7 @@ class TrainingFilms:
 
 
 def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) -> keras.Model:
-    """Train every phase that the journal has not finished, and return the best trunk of the last one.
+    """Train every phase that the journal has not finished, and return the best trunk of all epochs.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class Journal:
     history
         One row an epoch over all phases: epoch, phase, its metrics and the learning rate.
     last, best
-        Checkpoint files of the current phase: of its last epoch, and of the one with the highest validation AUC.
+        Checkpoint files of the last epoch, and of the one with the highest validation AUC in any phase.
     finished_phases
         Phases that are over, in order; the next one starts from `best`.
     """
@@ -115,7 +115,7 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 callback.on_epoch_end(epoch, dict(row))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        earlier = [row[MONITORED] for row in self.journal.rows(self.phase)]
+        earlier = [row[MONITORED] for row in self.journal.history]
         figures = {name: float(value) for name, value in (logs or {}).items()}
         self.journal.history.append({"epoch": len(self.journal.history) + 1, "phase": self.phase, **figures})
         self.journal.last = checkpoint_name(self.phase, epoch + 1)
