@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -96,7 +95,7 @@ def quantise(fp32: Path, int8: Path, films: Film) -> None:
 
 def _logits(file: Path, films: Film) -> NDArray[np.float32]:
     session, _ = open_session(file, "cpu")
-    batches: list[dict[str, Any]] = []
+    batches: list[NDArray[np.float32]] = []
     reader = _Films(films)
     while (batch := reader.get_next()) is not None:
         batches.append(session.run(["logit"], batch)[0])
@@ -106,12 +105,12 @@ def _logits(file: Path, films: Film) -> NDArray[np.float32]:
 def _correct_logit_bias(proto: onnx.ModelProto, shift: float) -> None:
     """Add to the head's bias what quantisation takes from the logit on average.
 
-    Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, at the last layer.
+    Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019; here at the head.
     """
     producers = {name: node for node in proto.graph.node for name in node.output}
     weights = {tensor.name: tensor for tensor in proto.graph.initializer}
     head = producers[producers["logit"].input[0]]
-    bias = next(weights[name] for name in head.input if name in weights)
+    bias = min((weights[name] for name in head.input if name in weights), key=lambda tensor: np.prod(tensor.dims))
     corrected = numpy_helper.to_array(bias) + np.float32(shift)
     bias.CopyFrom(numpy_helper.from_array(corrected, bias.name))
 
