@@ -127,7 +127,7 @@ def test_thresholds() -> None:
         (["--threshold", "1.5", NORMAL], "is no probability"),
         (["--threshold", "best", NORMAL], "has no operating point 'best'"),
         (["--model", "gone.onnx", NORMAL], "does not exist"),
-        (["--batch-size", "0", NORMAL], "0"),
+        (["--batch-size", "0", NORMAL], "batch-size"),
         (["--device", "cuda", NORMAL], "cuda"),
     ],
 )
