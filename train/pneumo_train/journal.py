@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,7 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.phase = phase
         self.learning_rate = learning_rate
         self.replayed = replayed
+        self.epoch_began = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         # The checkpoint's rate may be a reduced one already; the replay reduces it again from the start.
@@ -114,10 +116,14 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
             for callback in self.replayed:
                 callback.on_epoch_end(epoch, dict(row))
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch_began = time.monotonic()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         earlier = [row[MONITORED] for row in self.journal.history]
         figures = {name: float(value) for name, value in (logs or {}).items()}
-        self.journal.history.append({"epoch": len(self.journal.history) + 1, "phase": self.phase, **figures})
+        row = {"epoch": len(self.journal.history) + 1, "phase": self.phase, **figures}
+        self.journal.history.append({**row, "seconds": round(time.monotonic() - self.epoch_began, 1)})
         self.journal.last = checkpoint_name(self.phase, epoch + 1)
         if not earlier or figures[MONITORED] > max(earlier):
             self.journal.best = self.journal.last

@@ -13,7 +13,6 @@ metrics.json, predictions.csv, curves.png
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,11 +93,9 @@ def resume_run(folder: Path) -> None:
     decoded = _split_films(folder, options, recipe)
     films = training_films(decoded)
     journal = Journal.read(folder)
-    began = time.monotonic()
     trunk = train(recipe, options.weights, films, journal)
-    minutes = (time.monotonic() - began) / 60
     release_model(folder, trunk, recipe, options.weights, decoded, films, journal.history)
-    console.print(f"trained and measured in {minutes:.1f} min: {folder / 'model.keras'}", highlight=False)
+    console.print(f"trained and measured: {folder / 'model.keras'}", highlight=False)
 
 
 def read_options(folder: Path) -> RunOptions:

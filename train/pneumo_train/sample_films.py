@@ -24,7 +24,7 @@ from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_train.errors import DataError
 from pneumo_train.run import read_split, training_films
 
-COMPONENTS = 64
+COMPONENTS = 150
 SEED = 2018
 DRAWS = 200
 MARGIN = 0.1  # a sample's probability is at most this far from 0 or 1
