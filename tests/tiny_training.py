@@ -19,12 +19,12 @@ test = 0.2
 
 [augment]
 flip = true
-rotation_degrees = 3
-shift = 0.02
-zoom_in = 0.05
+rotation_degrees = 1
+shift = 0.01
+zoom_in = 0.0
 zoom_out = 0.0
-brightness = 0.05
-contrast = 0.1
+brightness = 0.02
+contrast = 0.05
 
 [fit]
 batch_size = 8
@@ -42,7 +42,7 @@ train = "head"
 side = 224
 batch_normalisation = "frozen"
 epochs = 8
-learning_rate = 3e-4
+learning_rate = 1e-3
 
 [[phases]]
 name = "top"

@@ -26,8 +26,8 @@ def test_a_path_is_a_recipe_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (("batch_size = 32", "batch_size = 0"), r"fit\.batch_size: .*greater than or equal to 1"),
-        (("batch_size = 32", "batch_sise = 32"), r"fit\.batch_sise: Extra inputs"),
+        (("batch_size = 16", "batch_size = 0"), r"fit\.batch_size: .*greater than or equal to 1"),
+        (("batch_size = 16", "batch_sise = 16"), r"fit\.batch_sise: Extra inputs"),
         (("flip = true\n", ""), r"augment\.flip: Field required"),
         (('train = "head"', 'train = "tail"'), r"phases\.0\.train"),
         (("validation = 0.10", "validation = 0.7"), r"split\.validation"),

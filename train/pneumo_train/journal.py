@@ -120,16 +120,20 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.epoch_began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        earlier = [row[MONITORED] for row in self.journal.history]
+        earlier = [_rank(row) for row in self.journal.history]
         figures = {name: float(value) for name, value in (logs or {}).items()}
         row = {"epoch": len(self.journal.history) + 1, "phase": self.phase, **figures}
         self.journal.history.append({**row, "seconds": round(time.monotonic() - self.epoch_began, 1)})
         self.journal.last = checkpoint_name(self.phase, epoch + 1)
-        if not earlier or figures[MONITORED] > max(earlier):
+        if not earlier or _rank(figures) > max(earlier):
             self.journal.best = self.journal.last
         if self.model.stop_training or epoch + 1 == self.params["epochs"]:
             self.journal.finished_phases.append(self.phase)
         self.journal.write()
+
+
+def _rank(row: dict[str, Any]) -> tuple[float, float]:
+    return row[MONITORED], -row["val_loss"]  # once the AUC saturates, the loss still tells epochs apart
 
 
 def checkpoint_name(phase: str, epoch: int | str) -> str:
