@@ -14,6 +14,8 @@ console = Console(stderr=True)
 
 def progress_bar() -> Progress:
     """A bar with count, time spent and time left; it draws nothing where stderr is no terminal."""
+    # rich asked this when it was imported, while quiet_import kept stderr away from the terminal.
+    console.is_interactive = console.is_terminal
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
