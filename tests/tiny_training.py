@@ -17,19 +17,20 @@ seed = 7
 validation = 0.3
 test = 0.2
 
+[network]
+backbone = "resnet50"
+scaling = "imagenet"
+dropout = 0.1
+
 [augment]
 flip = true
 rotation_degrees = 1
 shift = 0.01
-zoom_in = 0.0
-zoom_out = 0.0
 brightness = 0.02
 contrast = 0.05
 
 [fit]
 batch_size = 8
-dropout = 0.1
-label_smoothing = 0.0
 weight_decay = 1e-4
 class_weights = true
 early_stopping_patience = 20

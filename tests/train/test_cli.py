@@ -41,3 +41,18 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     code, printed = invoke("--output", tmp_path / "file" / "run")
     assert code == 2
     assert "cannot be written" in printed
+
+
+def test_recipes_are_listed_a_line_each() -> None:
+    code, printed = invoke("recipes")
+    assert code == 0
+    names = [line.split()[0] for line in printed.splitlines()]
+    assert names == ["finetune", "finetune40", "frozen", "mobilenet", "scratch", "twophase"]
+    assert all(len(line.split()) > 5 for line in printed.splitlines())
+
+
+def test_a_setting_that_is_wrong_makes_no_folder(tmp_path: Path) -> None:
+    code, printed = invoke("--set", "fit.epoch=3", "--output", tmp_path / "run")
+    assert code == 2
+    assert "fit.epoch: Extra inputs" in printed
+    assert not (tmp_path / "run").exists()

@@ -10,14 +10,27 @@ import numpy as np
 import pytest
 
 from pneumo_train.errors import RecipeError
-from pneumo_train.network import build_serving_model, build_training_model, build_trunk, set_trainable
-from pneumo_train.recipe import Phase, parse_recipe, recipe_text
+from pneumo_train.network import (
+    build_serving_model,
+    build_training_model,
+    build_trunk,
+    find_backbone,
+    set_trainable,
+)
+from pneumo_train.recipe import Augment, Network, Phase, builtin_recipes
+
+PLAIN = Network(backbone="resnet50", scaling="imagenet", dropout=0.3)
+
+
+def phase_of(**changed: object) -> Phase:
+    values = {"name": "p", "train": "all", "batch_normalisation": "learns", "epochs": 1, "learning_rate": 1e-3}
+    return Phase.model_validate({**values, **changed})
 
 
 @pytest.fixture(scope="module")
 def trunk() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return build_trunk("none", dropout=0.3)
+    return build_trunk("none", PLAIN)
 
 
 def test_the_trunk_prepares_films_as_the_weights_expect(trunk: keras.Model) -> None:
@@ -30,8 +43,7 @@ def test_the_trunk_prepares_films_as_the_weights_expect(trunk: keras.Model) -> N
 
 def test_phases_choose_the_layers_that_learn(trunk: keras.Model) -> None:
     def learning(train: str | int, norm: str, pretrained: bool = True) -> list[str]:
-        phase = Phase(name="p", train=train, batch_normalisation=norm, side=224, epochs=1, learning_rate=1e-3)  # type: ignore[arg-type]
-        set_trainable(trunk, phase, pretrained)
+        set_trainable(trunk, phase_of(train=train, batch_normalisation=norm), pretrained)
         return [layer.name for layer in trunk.get_layer("resnet50").layers if layer.trainable and layer.weights]
 
     assert learning("head", "learns") == []
@@ -52,15 +64,45 @@ def test_the_served_model_calibrates(trunk: keras.Model) -> None:
 
 
 def test_augmentation_acts_in_training_only_and_stays_in_range(trunk: keras.Model) -> None:
-    augment = parse_recipe(recipe_text("finetune"), "finetune").augment
-    training = build_training_model(trunk, augment, side=224, seed=0)
+    everything = Augment(
+        flip=True, rotation_degrees=10, shear=0.1, shift=0.1, zoom_in=0.2, brightness=0.2, contrast=0.3, noise=0.05
+    )
+    training = build_training_model(trunk, everything, phase_of(least_area=0.3), seed=0)
     films = np.random.default_rng(2).integers(0, 256, (4, 224, 224, 1), dtype=np.uint8)
-    np.testing.assert_allclose(training(films, training=False), trunk(films.astype(np.float32)), rtol=1e-5)
+    np.testing.assert_allclose(training(films, training=False), trunk(films.astype(np.float32)), rtol=1e-4, atol=1e-4)
     before_trunk = keras.Model(training.input, training.layers[-2].output)
     changed = np.asarray(before_trunk(films, training=True))
     assert changed.min() >= 0
     assert changed.max() <= 255
     assert np.abs(changed - films).mean() > 5
+
+
+def test_each_recipe_makes_the_head_it_describes() -> None:
+    def head(name: str) -> list[str]:
+        trunk = build_trunk("none", builtin_recipes()[name].network)
+        features = [layer.name for layer in trunk.layers].index("features")
+        assert trunk.output_shape == (None, 1)
+        return [layer.name for layer in trunk.layers[features + 1 :]]
+
+    assert head("frozen") == ["head_normalisation", "dropout", "hidden", "hidden_dropout", "head"]
+    assert head("mobilenet") == ["hidden", "hidden_dropout", "head"]
+    assert head("finetune40") == ["dropout", "head"]
+    assert head("scratch")[0] == "head"
+
+
+def test_two_classes_under_softmax_are_one_logit() -> None:
+    trunk = build_trunk("none", builtin_recipes()["scratch"].network)
+    films = np.random.default_rng(3).integers(0, 256, (2, 224, 224, 1)).astype(np.float32)
+    classes = np.asarray(keras.Model(trunk.input, trunk.get_layer("head").output)(films))
+    softmax = np.exp(classes) / np.exp(classes).sum(axis=1, keepdims=True)
+    sigmoid = 1 / (1 + np.exp(-np.asarray(trunk(films))))
+    np.testing.assert_allclose(sigmoid[:, 0], softmax[:, 1], rtol=1e-5)
+
+
+def test_mobilenet_learns_from_its_hundredth_layer() -> None:
+    trunk = build_trunk("none", builtin_recipes()["mobilenet"].network)
+    set_trainable(trunk, builtin_recipes()["mobilenet"].phases[1], pretrained=True)
+    assert [layer.trainable for layer in find_backbone(trunk).layers].index(True) == 100
 
 
 def test_a_saved_model_needs_none_of_our_code(trunk: keras.Model, tmp_path: Path) -> None:
@@ -73,4 +115,4 @@ def test_weights_that_do_not_load(tmp_path: Path) -> None:
     (tmp_path / "bad.weights.h5").write_text("not weights")
     for weights in (str(tmp_path / "bad.weights.h5"), str(tmp_path / "gone.weights.h5")):
         with pytest.raises(RecipeError, match="cannot be loaded"):
-            build_trunk(weights, dropout=0.3)
+            build_trunk(weights, PLAIN)

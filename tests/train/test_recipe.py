@@ -2,25 +2,80 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from pneumo_train.errors import RecipeError
-from pneumo_train.recipe import parse_recipe, recipe_text
+from pneumo_train.recipe import builtin_recipes, read_recipe
 
-BUILTIN = recipe_text("finetune")
+OWN = """
+summary = "a recipe of one's own"
+[split]
+seed = 1
+validation = 0.1
+test = 0.1
+[network]
+backbone = "resnet50"
+scaling = "imagenet"
+[fit]
+batch_size = 16
+class_weights = true
+[[phases]]
+name = "head"
+train = "head"
+batch_normalisation = "frozen"
+epochs = 4
+learning_rate = 1e-3
+"""
 
 
-def test_the_builtin_recipe_has_two_phases() -> None:
-    recipe = parse_recipe(BUILTIN, "finetune")
-    assert recipe.phases[0].train == "head"
-    assert recipe.phases[1].learning_rate < recipe.phases[0].learning_rate
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "own.toml"
+    path.write_text(OWN)
+    return path
 
 
-def test_a_path_is_a_recipe_too(tmp_path: Path) -> None:
-    (tmp_path / "own.toml").write_text(BUILTIN)
-    assert recipe_text(str(tmp_path / "own.toml")) == BUILTIN
+def test_the_published_recipes_are_there() -> None:
+    assert list(builtin_recipes()) == ["finetune", "finetune40", "frozen", "mobilenet", "scratch", "twophase"]
+    splits = {(recipe.split.seed, recipe.split.test) for recipe in builtin_recipes().values()}
+    assert len(splits) == 1  # all are measured on the same films
+
+
+def test_a_recipe_survives_being_written_out(tmp_path: Path) -> None:
+    for name, recipe in builtin_recipes().items():
+        (tmp_path / name).write_text(recipe.to_toml())
+        assert read_recipe(str(tmp_path / name)) == recipe
+
+
+def test_settings_override_values(own: Path) -> None:
+    recipe = read_recipe(
+        str(own), ["fit.epochs=3", "phases.0.learning_rate=1e-4", "phases.head.side=128", "network.weights=none"]
+    )
+    assert recipe.planned_phases()[0].epochs == 3
+    assert recipe.phases[0].epochs == 4
+    assert recipe.phases[0].learning_rate == 1e-4
+    assert recipe.phases[0].side == 128
+    assert recipe.network.weights == "none"
+    assert read_recipe(str(own), ["augment.flip=true"]).augment.flip
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("fit.epochs", "is no setting; write it as KEY=VALUE"),
+        ("fit.epoch=3", r"fit\.epoch: Extra inputs"),
+        ("fit.epochs=0", r"fit\.epochs: .*greater than or equal to 1"),
+        ("phases.tail.epochs=3", "names no phase 'tail'; choose from head, 0"),
+        ("phases=3", "phases: Input should be a valid"),
+        ("fit.batch_size.x=3", "has no key 'batch_size'|names a list, not a value"),
+    ],
+)
+def test_settings_that_cannot_be_used(own: Path, setting: str, problem: str) -> None:
+    with pytest.raises(RecipeError, match=problem):
+        read_recipe(str(own), [setting])
 
 
 @pytest.mark.parametrize(
@@ -28,19 +83,21 @@ def test_a_path_is_a_recipe_too(tmp_path: Path) -> None:
     [
         (("batch_size = 16", "batch_size = 0"), r"fit\.batch_size: .*greater than or equal to 1"),
         (("batch_size = 16", "batch_sise = 16"), r"fit\.batch_sise: Extra inputs"),
-        (("flip = true\n", ""), r"augment\.flip: Field required"),
+        (("seed = 1\n", ""), r"split\.seed: Field required"),
         (('train = "head"', 'train = "tail"'), r"phases\.0\.train"),
-        (("validation = 0.10", "validation = 0.7"), r"split\.validation"),
+        (("validation = 0.1", "validation = 0.7"), r"split\.validation"),
         (("[split]", "[split"), "is no TOML"),
     ],
 )
-def test_errors_name_the_key(change: tuple[str, str], problem: str) -> None:
-    text = BUILTIN.replace(*change)
-    assert text != BUILTIN
-    with pytest.raises(RecipeError, match=problem):
-        parse_recipe(text, "own.toml")
+def test_errors_name_the_key(own: Path, change: tuple[str, str], problem: str) -> None:
+    text = OWN.replace(*change)
+    assert text != OWN
+    own.write_text(text)
+    with pytest.raises(RecipeError, match=problem) as caught:
+        read_recipe(str(own))
+    assert str(own) in str(caught.value)
 
 
 def test_an_unknown_recipe_lists_the_known(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="choose one of finetune, or a TOML file"):
-        recipe_text(str(tmp_path / "nothing"))
+    with pytest.raises(RecipeError, match=re.escape("choose one of finetune, finetune40, frozen")):
+        read_recipe(str(tmp_path / "nothing"))

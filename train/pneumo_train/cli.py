@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -21,13 +24,20 @@ def main() -> None:
     app()
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def train(
+    context: typer.Context,
     data: Annotated[
         Path, typer.Option(help="Folder with train/NORMAL, train/PNEUMONIA, and perhaps val and test.")
     ] = Path("chest_xray"),
     recipe: Annotated[str, typer.Option(help="A built-in recipe's name, or a TOML file.")] = "finetune",
-    weights: Annotated[str, typer.Option(help="imagenet, none, or a no-top ResNet50 weights file.")] = "imagenet",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the recipe; repeatable.")
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="imagenet, none, or a no-top weights file; the recipe's own, mostly imagenet, if left out."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="The run's folder; runs/RECIPE-TIME if left out.")] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run; the other options are the run's own.")
@@ -37,31 +47,49 @@ def train(
     ] = None,
 ) -> None:
     """Train a classifier of chest films: NORMAL or PNEUMONIA."""
+    if context.invoked_subcommand:
+        return
     folder = resume or output or Path("runs") / f"{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    try:
-        run = _load_run()
+    with _reported(on_interrupt=f"go on with: pneumo-train --resume {folder}"):
+        run = _load("run")
         if resume:
             run.resume_run(folder)
-        else:
-            options = run.RunOptions(
-                data=str(data.resolve()),
-                recipe=recipe,
-                weights=weights if weights in ("imagenet", "none") else str(Path(weights).resolve()),
-                cache=None if cache is None else str(cache.resolve()),
-            )
-            run.start_run(folder, options)
+            return
+        chosen = _load("recipe").read_recipe(recipe, settings or [])
+        start = weights or chosen.network.weights
+        options = run.RunOptions(
+            data=str(data.resolve()),
+            recipe=recipe,
+            settings=tuple(settings or ()),
+            weights=start if start in ("imagenet", "none") else str(Path(start).resolve()),
+            cache=None if cache is None else str(cache.resolve()),
+        )
+        run.start_run(folder, chosen, options)
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that ship, a line each."""
+    with _reported():
+        for name, recipe in _load("recipe").builtin_recipes().items():
+            typer.echo(f"{name:12} {recipe.summary}")
+
+
+@contextmanager
+def _reported(on_interrupt: str = "nothing was written") -> Iterator[None]:
+    try:
+        yield
     except PneumoError as error:
         typer.echo(f"pneumo-train: {error}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo(f"\npneumo-train: interrupted; go on with: pneumo-train --resume {folder}", err=True)
+        typer.echo(f"\npneumo-train: interrupted; {on_interrupt}", err=True)
         sys.exit(130)
 
 
-def _load_run() -> ModuleType:
+def _load(module: str) -> ModuleType:
     try:
         with quiet_import():
-            from pneumo_train import run
+            return import_module(f"pneumo_train.{module}")
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name).partition(".")[0], "train") from None
-    return run

@@ -15,6 +15,8 @@ from pneumo_train.network import build_training_model, build_trunk, set_trainabl
 from pneumo_train.progress import EpochProgress
 from pneumo_train.recipe import Fit, Phase, Recipe
 
+WARM_UP = 0.1  # share of a cosine schedule's steps in which the rate rises
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingFilms:
@@ -36,7 +38,7 @@ class TrainingFilms:
 
 
 def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) -> keras.Model:
-    """Train every phase that the journal has not finished, and return the best trunk of all epochs.
+    """Train every phase that the journal has not finished, and return the trunk that the recipe keeps.
 
     Parameters
     ----------
@@ -47,11 +49,10 @@ def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) 
     """
     keras.utils.set_random_seed(recipe.split.seed)
     journal.checkpoints.mkdir(exist_ok=True)
-    for phase in recipe.phases:
+    for phase in recipe.planned_phases():
         if phase.name not in journal.finished_phases:
-            model = _start_or_resume(recipe, phase, weights, journal)
-            _fit_phase(model, recipe, phase, films, journal)
-    return _best_trunk(journal)
+            _fit_phase(recipe, phase, weights, films, journal)
+    return _kept_trunk(journal)
 
 
 def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
@@ -61,42 +62,55 @@ def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
     return {0: len(targets) / (2 * normal), 1: len(targets) / (2 * pneumonia)}
 
 
-def _start_or_resume(recipe: Recipe, phase: Phase, weights: str, journal: Journal) -> keras.Model:
+def _start_or_resume(
+    recipe: Recipe, phase: Phase, weights: str, batches_an_epoch: int, journal: Journal
+) -> keras.Model:
     if journal.rows(phase.name):
         return keras.models.load_model(journal.checkpoints / str(journal.last))
-    trunk = build_trunk(weights, recipe.fit.dropout) if journal.best is None else _best_trunk(journal)
+    trunk = build_trunk(weights, recipe.network) if journal.kept is None else _kept_trunk(journal)
     set_trainable(trunk, phase, pretrained=weights != "none")
-    model = build_training_model(trunk, recipe.augment, phase.side, recipe.split.seed)
-    _compile(model, phase, recipe.fit)
+    model = build_training_model(trunk, recipe.augment, phase, recipe.split.seed)
+    _compile(model, phase, recipe.fit, batches_an_epoch)
     return model
 
 
-def _best_trunk(journal: Journal) -> keras.Model:
-    return keras.models.load_model(journal.checkpoints / str(journal.best), compile=False).get_layer("trunk")
+def _kept_trunk(journal: Journal) -> keras.Model:
+    model = keras.models.load_model(journal.checkpoints / str(journal.kept))
+    if model.optimizer.use_ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    return model.get_layer("trunk")
 
 
-def _compile(model: keras.Model, phase: Phase, fit: Fit) -> None:
+def _compile(model: keras.Model, phase: Phase, fit: Fit, batches_an_epoch: int) -> None:
+    rate = phase.learning_rate
+    if phase.schedule == "cosine":
+        steps = phase.epochs * batches_an_epoch
+        warm_up = round(WARM_UP * steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, steps - warm_up, warmup_target=phase.learning_rate, warmup_steps=warm_up
+        )
     model.compile(
-        optimizer=keras.optimizers.AdamW(phase.learning_rate, weight_decay=fit.weight_decay, clipnorm=1.0),
+        optimizer=keras.optimizers.AdamW(
+            rate,
+            weight_decay=fit.weight_decay,
+            clipnorm=1.0,
+            use_ema=fit.averaged_weights > 0,
+            ema_momentum=fit.averaged_weights,
+        ),
         loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=fit.label_smoothing),
         metrics=[keras.metrics.AUC(from_logits=True, name="auc"), keras.metrics.BinaryAccuracy(threshold=0.0)],
     )
 
 
-def _fit_phase(model: keras.Model, recipe: Recipe, phase: Phase, films: TrainingFilms, journal: Journal) -> None:
+def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, journal: Journal) -> None:
     fit = recipe.fit
     done = len(journal.rows(phase.name))
-    epochs_before = len(journal.history) - done
     train_rows = films.rows["train"]
     batches = FilmBatches(films.pixels, films.targets, train_rows, fit.batch_size, shuffle_seed=recipe.split.seed)
     batches.start_epoch(len(journal.history))
-    replayed = [
-        keras.callbacks.EarlyStopping(MONITORED, mode="max", patience=fit.early_stopping_patience),
-        keras.callbacks.ReduceLROnPlateau(
-            MONITORED, mode="max", factor=fit.reduce_rate_factor, patience=fit.reduce_rate_patience, min_lr=1e-6
-        ),
-    ]
+    model = _start_or_resume(recipe, phase, weights, len(batches), journal)
     checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
+    replayed = _plateau_callbacks(fit) if phase.schedule == "constant" else []
     model.fit(
         batches,
         validation_data=FilmBatches(films.pixels, films.targets, films.rows["validation"], fit.batch_size),
@@ -107,9 +121,19 @@ def _fit_phase(model: keras.Model, recipe: Recipe, phase: Phase, films: Training
         verbose=0,
         callbacks=[
             EpochProgress(phase.name, len(batches)),
-            SeedEachEpoch(batches, recipe.split.seed, epochs_before),
+            SeedEachEpoch(batches, recipe.split.seed, len(journal.history) - done),
+            *([keras.callbacks.SwapEMAWeights()] if fit.averaged_weights else []),
             *replayed,
             keras.callbacks.ModelCheckpoint(checkpoint),
-            JournalCallback(journal, phase.name, phase.learning_rate, replayed),
+            JournalCallback(journal, phase, fit.keep == "last", replayed),
         ],
     )
+
+
+def _plateau_callbacks(fit: Fit) -> list[keras.callbacks.Callback]:
+    return [
+        keras.callbacks.EarlyStopping(MONITORED, mode="max", patience=fit.early_stopping_patience),
+        keras.callbacks.ReduceLROnPlateau(
+            MONITORED, mode="max", factor=fit.reduce_rate_factor, patience=fit.reduce_rate_patience, min_lr=1e-6
+        ),
+    ]

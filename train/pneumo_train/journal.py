@@ -17,6 +17,7 @@ import keras
 
 from pneumo_infer.files import write_json, write_whole
 from pneumo_train.errors import RunError
+from pneumo_train.recipe import Phase
 
 # Ranking decides which epoch is best: calibration comes after training and mends what the loss would punish.
 MONITORED = "val_auc"
@@ -30,16 +31,17 @@ class Journal:
     ----------
     history
         One row an epoch over all phases: epoch, phase, its metrics and the learning rate.
-    last, best
-        Checkpoint files of the last epoch, and of the one with the highest validation AUC in any phase.
+    last, kept
+        Checkpoint files of the last epoch, and of the one that is handed on: the last one too, or the one with the
+        highest validation AUC in any phase, as the recipe wants it.
     finished_phases
-        Phases that are over, in order; the next one starts from `best`.
+        Phases that are over, in order; the next one starts from `kept`.
     """
 
     folder: Path
     history: list[dict[str, Any]] = field(default_factory=list)
     last: str | None = None
-    best: str | None = None
+    kept: str | None = None
     finished_phases: list[str] = field(default_factory=list)
 
     @classmethod
@@ -66,7 +68,7 @@ class Journal:
         write_json(self.folder / "state.json", state)
         self._write_history()
         for file in self.checkpoints.glob("*.keras"):
-            if file.name not in (self.last, self.best):
+            if file.name not in (self.last, self.kept):
                 file.unlink()
 
     @property
@@ -92,27 +94,30 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
     ----------
     journal
         Where to write.
-    phase, learning_rate
-        The phase that is being trained, and the rate it began with.
+    phase
+        The phase that is being trained.
+    keep_last
+        Hand on the last epoch rather than the best one.
     replayed
         Callbacks whose state follows from the history alone; when a run is resumed they are shown the epochs it
         already has, so that patience and learning rate go on where they were.
     """
 
     def __init__(
-        self, journal: Journal, phase: str, learning_rate: float, replayed: list[keras.callbacks.Callback]
+        self, journal: Journal, phase: Phase, keep_last: bool, replayed: list[keras.callbacks.Callback]
     ) -> None:
         super().__init__()
         self.journal = journal
         self.phase = phase
-        self.learning_rate = learning_rate
+        self.keep_last = keep_last
         self.replayed = replayed
         self.epoch_began = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # The checkpoint's rate may be a reduced one already; the replay reduces it again from the start.
-        self.model.optimizer.learning_rate = self.learning_rate
-        for epoch, row in enumerate(self.journal.rows(self.phase)):
+        if self.phase.schedule == "constant":
+            # The checkpoint's rate may be a reduced one already; the replay reduces it again from the start.
+            self.model.optimizer.learning_rate = self.phase.learning_rate
+        for epoch, row in enumerate(self.journal.rows(self.phase.name)):
             for callback in self.replayed:
                 callback.on_epoch_end(epoch, dict(row))
 
@@ -122,13 +127,14 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         earlier = [_rank(row) for row in self.journal.history]
         figures = {name: float(value) for name, value in (logs or {}).items()}
-        row = {"epoch": len(self.journal.history) + 1, "phase": self.phase, **figures}
+        figures["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row = {"epoch": len(self.journal.history) + 1, "phase": self.phase.name, **figures}
         self.journal.history.append({**row, "seconds": round(time.monotonic() - self.epoch_began, 1)})
-        self.journal.last = checkpoint_name(self.phase, epoch + 1)
-        if not earlier or _rank(figures) > max(earlier):
-            self.journal.best = self.journal.last
+        self.journal.last = checkpoint_name(self.phase.name, epoch + 1)
+        if self.keep_last or not earlier or _rank(figures) > max(earlier):
+            self.journal.kept = self.journal.last
         if self.model.stop_training or epoch + 1 == self.params["epochs"]:
-            self.journal.finished_phases.append(self.phase)
+            self.journal.finished_phases.append(self.phase.name)
         self.journal.write()
 
 

@@ -1,33 +1,43 @@
-"""The network: a ResNet50 trunk on grey films, the model that is trained and the model that is served.
+"""The network: a trunk on grey films, the model that is trained and the model that is served.
 
-All three are made of Keras' own layers, so that a saved file loads anywhere without this package. He et al., "Deep
-Residual Learning for Image Recognition", CVPR 2016.
+Trunk and served model are made of Keras' own layers, so that a saved file loads anywhere without this package. He et
+al., "Deep Residual Learning for Image Recognition", CVPR 2016; Sandler et al., "MobileNetV2", CVPR 2018.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
 
 from pneumo_infer.preprocess import NETWORK_SIZE
+from pneumo_train.crops import RandomResizedCrop
 from pneumo_train.errors import RecipeError
-from pneumo_train.recipe import Augment, Phase
+from pneumo_train.recipe import Augment, Network, Phase
 
 # What keras.applications.resnet50.preprocess_input subtracts, in its BGR order.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+# Scale and offset from 0..255 to what a backbone's ImageNet weights expect, or to 0..1.
+SCALINGS: dict[tuple[str, str], tuple[float, float | list[float]]] = {
+    ("resnet50", "imagenet"): (1.0, [-mean for mean in IMAGENET_MEAN_BGR]),
+    ("mobilenetv2", "imagenet"): (1 / 127.5, -1.0),
+    ("resnet50", "unit"): (1 / 255, 0.0),
+    ("mobilenetv2", "unit"): (1 / 255, 0.0),
+}
 # Keras' own 0.99 lags behind the weights for most of an epoch of a few hundred batches.
 BATCH_NORMALISATION_MOMENTUM = 0.9
 FILM_SHAPE = (NETWORK_SIZE, NETWORK_SIZE, 1)
 
 
-def build_trunk(weights: str, dropout: float) -> keras.Model:
+def build_trunk(weights: str, network: Network) -> keras.Model:
     """Build backbone and head: float32 (N, H, W, 1) in 0..255 to the logit of PNEUMONIA, float32 (N, 1).
 
     Parameters
     ----------
     weights
-        `imagenet` (Keras downloads them), `none` (random), or the path of a no-top ResNet50 weights file.
+        `imagenet` (Keras downloads them), `none` (random), or the path of a no-top weights file of the backbone.
 
     Raises
     ------
@@ -35,27 +45,28 @@ def build_trunk(weights: str, dropout: float) -> keras.Model:
         The weights cannot be loaded.
     """
     pixels = keras.Input((None, None, 1), name="pixels")
-    colour = keras.layers.Concatenate(name="grey_to_bgr")([pixels, pixels, pixels])
-    centred = keras.layers.Rescaling(1.0, [-mean for mean in IMAGENET_MEAN_BGR], name="imagenet_mean")(colour)
-    features = keras.layers.GlobalAveragePooling2D(name="features")(_backbone(weights)(centred))
-    kept = keras.layers.Dropout(dropout, name="dropout")(features)
-    return keras.Model(pixels, keras.layers.Dense(1, name="head")(kept), name="trunk")
+    colour = keras.layers.Concatenate(name="grey_to_colour")([pixels, pixels, pixels])
+    scale, offset = SCALINGS[network.backbone, network.scaling]
+    scaled = keras.layers.Rescaling(scale, offset, name="scaling")(colour)
+    features = keras.layers.GlobalAveragePooling2D(name="features")(_backbone(network.backbone, weights)(scaled))
+    return keras.Model(pixels, _head(features, network), name="trunk")
 
 
-def build_training_model(trunk: keras.Model, augment: Augment, side: int, seed: int) -> keras.Model:
+def build_training_model(trunk: keras.Model, augment: Augment, phase: Phase, seed: int) -> keras.Model:
     """Put augmentation before the trunk: uint8 (N, 224, 224, 1) to logits; augmentation acts in training only.
 
     Parameters
     ----------
-    side
-        Pixels that the films are shrunk to behind the augmentation.
+    phase
+        Says how much of a film a crop shows, and to how many pixels films are shrunk behind the augmentation.
     """
     image = keras.Input(FILM_SHAPE, dtype="uint8", name="image")
-    x = keras.layers.Rescaling(1.0, name="to_float")(image)
-    for layer in _augmentation(augment, seed):
+    x = keras.layers.Rescaling(1 / 255, name="to_unit")(image)
+    for layer in _augmentation(augment, phase.least_area, seed):
         x = layer(x)
-    if side < NETWORK_SIZE:
-        x = keras.layers.Resizing(side, side, antialias=True, name="shrink")(x)
+    x = keras.layers.Rescaling(255.0, name="to_grey_levels")(x)
+    if phase.side < NETWORK_SIZE:
+        x = keras.layers.Resizing(phase.side, phase.side, antialias=True, name="shrink")(x)
     return keras.Model(image, trunk(x), name="training")
 
 
@@ -76,8 +87,9 @@ def set_trainable(trunk: keras.Model, phase: Phase, pretrained: bool) -> None:
 
     A random backbone learns as a whole in every phase, since there is nothing in it to keep.
     """
-    layers = trunk.get_layer("resnet50").layers
-    trunk.get_layer("resnet50").trainable = True
+    backbone = find_backbone(trunk)
+    backbone.trainable = True
+    layers = backbone.layers
     count = {"head": 0, "all": len(layers)}[phase.train] if isinstance(phase.train, str) else phase.train
     for height, layer in enumerate(reversed(layers)):
         normalises = isinstance(layer, keras.layers.BatchNormalization)
@@ -87,38 +99,61 @@ def set_trainable(trunk: keras.Model, phase: Phase, pretrained: bool) -> None:
             layer.momentum = BATCH_NORMALISATION_MOMENTUM
 
 
-def _backbone(weights: str) -> keras.Model:
+def find_backbone(trunk: keras.Model) -> keras.Model:
+    """Find the one layer of a trunk that is a network of its own."""
+    return next(layer for layer in trunk.layers if isinstance(layer, keras.Model))
+
+
+def _backbone(name: str, weights: str) -> keras.Model:
+    build = {"resnet50": keras.applications.ResNet50, "mobilenetv2": keras.applications.MobileNetV2}[name]
     try:
-        return keras.applications.ResNet50(
-            include_top=False,
-            weights=None if weights == "none" else weights,
-            input_shape=(None, None, 3),
+        return build(
+            include_top=False, weights=None if weights == "none" else weights, input_shape=(None, None, 3), name=name
         )
     except Exception as error:  # Keras raises ValueError, OSError, h5py and download errors here
-        remedy = "give imagenet, none, or the path of a no-top ResNet50 weights file"
+        remedy = f"give imagenet, none, or the path of a no-top {name} weights file"
         if weights == "imagenet":
             remedy = "check the connection, or give --weights the path of a file that you have"
         raise RecipeError(f"weights {weights}", f"cannot be loaded ({str(error).splitlines()[0]})", remedy) from error
 
 
-def _augmentation(augment: Augment, seed: int) -> list[keras.layers.Layer]:
+def _head(x: keras.KerasTensor, network: Network) -> keras.KerasTensor:
+    def dense(units: int, name: str, activation: str | None = None) -> keras.layers.Layer:
+        regularizer = keras.regularizers.L2(network.l2) if network.l2 else None
+        return keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer, name=name)
+
+    if network.head_batch_normalisation:
+        x = keras.layers.BatchNormalization(momentum=BATCH_NORMALISATION_MOMENTUM, name="head_normalisation")(x)
+    if network.dropout:
+        x = keras.layers.Dropout(network.dropout, name="dropout")(x)
+    if network.hidden_units:
+        x = dense(network.hidden_units, "hidden", "relu")(x)
+    if network.hidden_dropout:
+        x = keras.layers.Dropout(network.hidden_dropout, name="hidden_dropout")(x)
+    if network.classes == "sigmoid":
+        return dense(1, "head")(x)
+    # softmax(a, b) is sigmoid(b - a), and its cross-entropy that of the difference: one logit serves both.
+    classes = dense(2, "head")(x)
+    return classes[:, 1:] - classes[:, :1]
+
+
+def _augmentation(augment: Augment, least_area: float, seed: int) -> list[keras.layers.Layer]:
     edge = {"fill_mode": "constant", "fill_value": 0.0}
+    grey = {"value_range": (0, 1)}
     turn = augment.rotation_degrees / 360
-    layers: list[keras.layers.Layer] = []
-    if augment.flip:
-        layers.append(keras.layers.RandomFlip("horizontal", seed=seed))
-    if augment.shift:
-        layers.append(keras.layers.RandomTranslation(augment.shift, augment.shift, seed=seed + 1, **edge))
-    if augment.rotation_degrees:
-        layers.append(keras.layers.RandomRotation((-turn, turn), seed=seed + 2, **edge))
-    if augment.zoom_in or augment.zoom_out:
-        zoom = (-augment.zoom_in, augment.zoom_out)
-        layers.append(keras.layers.RandomZoom(zoom, zoom, seed=seed + 3, **edge))
-    if augment.brightness:
-        layers.append(keras.layers.RandomBrightness(augment.brightness, value_range=(0, 255), seed=seed + 4))
-    if augment.contrast:
-        layers.append(keras.layers.RandomContrast(augment.contrast, value_range=(0, 255), seed=seed + 5))
-    return layers
+    zoom = (-augment.zoom_in, augment.zoom_out)
+    given: list[tuple[bool, Callable[..., keras.layers.Layer]]] = [
+        (augment.flip, partial(keras.layers.RandomFlip, "horizontal")),
+        (augment.shift > 0, partial(keras.layers.RandomTranslation, augment.shift, augment.shift, **edge)),
+        (augment.rotation_degrees > 0, partial(keras.layers.RandomRotation, (-turn, turn), **edge)),
+        (augment.shear > 0, partial(keras.layers.RandomShear, augment.shear, augment.shear, **edge)),
+        (zoom != (0, 0), partial(keras.layers.RandomZoom, zoom, zoom, **edge)),
+        (least_area < 1, partial(RandomResizedCrop, least_area)),
+        (augment.noise > 0, partial(keras.layers.GaussianNoise, augment.noise)),
+        (augment.brightness > 0, partial(keras.layers.RandomBrightness, augment.brightness, **grey)),
+        (augment.contrast > 0, partial(keras.layers.RandomContrast, augment.contrast, **grey)),
+    ]
+    return [build(seed=seed + number) for number, (wanted, build) in enumerate(given) if wanted]
 
 
 def weights_name(weights: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pneumo_infer.preprocess import NETWORK_SIZE
@@ -30,97 +32,174 @@ class Split(Section):
     test: Share
 
 
-class Augment(Section):
-    """Random changes to each training film, drawn anew each time it is seen.
+class Network(Section):
+    """The backbone, and the head on its pooled features.
 
-    Shifts and zooms are fractions of the side; `zoom_in = 0.4` shows as little as 60 % of each side.
-    Brightness is a fraction of the grey range, contrast a fraction of the film's own.
+    `weights` is where the backbone starts from unless the command line says otherwise. `scaling` is what the backbone's
+    ImageNet weights expect (`imagenet`), or plainly 0..1 (`unit`). The head is, in this order and where given: batch
+    normalisation, dropout, a hidden layer with ReLU and its own dropout, and the classes: one logit (`sigmoid`), or one
+    for each class (`softmax`).
     """
 
-    flip: bool
-    rotation_degrees: Annotated[float, Field(ge=0.0, le=180.0)]
-    shift: Strength
-    zoom_in: Strength
-    zoom_out: Strength
-    brightness: Strength
-    contrast: Strength
+    backbone: Literal["resnet50", "mobilenetv2"]
+    weights: Literal["imagenet", "none"] = "imagenet"
+    scaling: Literal["imagenet", "unit"]
+    head_batch_normalisation: bool = False
+    dropout: Strength = 0.0
+    hidden_units: Annotated[int, Field(ge=0)] = 0
+    hidden_dropout: Strength = 0.0
+    l2: Annotated[float, Field(ge=0.0)] = 0.0
+    classes: Literal["sigmoid", "softmax"] = "sigmoid"
+
+
+class Augment(Section):
+    """Random changes to each training film, drawn anew each time it is seen; what is left out does not happen.
+
+    Shifts and zooms are fractions of the side; `zoom_in = 0.4` shows as little as 60 % of each side. Brightness and
+    noise (its standard deviation) are fractions of the grey range, contrast a fraction of the film's own.
+    """
+
+    flip: bool = False
+    rotation_degrees: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
+    shear: Strength = 0.0
+    shift: Strength = 0.0
+    zoom_in: Strength = 0.0
+    zoom_out: Strength = 0.0
+    brightness: Strength = 0.0
+    contrast: Strength = 0.0
+    noise: Strength = 0.0
 
 
 class Fit(Section):
-    """What all phases share."""
+    """What all phases share.
 
+    `epochs`, where given, is the most that any phase may take. Validation, the checkpoints that are kept and the model
+    that comes out have `averaged_weights` as the momentum of an exponential moving average over the optimiser's steps
+    (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992); 0 does without. `keep` says which epoch is handed on: the one
+    with the best validation AUC, or the last.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)]
-    dropout: Strength
-    label_smoothing: Share
-    weight_decay: Annotated[float, Field(ge=0.0)]
+    label_smoothing: Share = 0.0
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     class_weights: bool
-    early_stopping_patience: Annotated[int, Field(ge=1)]
-    reduce_rate_patience: Annotated[int, Field(ge=1)]
-    reduce_rate_factor: Annotated[float, Field(gt=0.0, lt=1.0)]
+    averaged_weights: Strength = 0.0
+    keep: Literal["best", "last"] = "best"
+    early_stopping_patience: Annotated[int, Field(ge=1)] = 3
+    reduce_rate_patience: Annotated[int, Field(ge=1)] = 1
+    reduce_rate_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
 
 
 class Phase(Section):
-    """A stretch of training: which layers learn, for how long, how fast.
+    """A stretch of training: which layers learn, for how long, how fast, and on how much of each film.
 
     `train` is `head`, `all`, or the number of layers at the top of the backbone that learn beside the head. Batch
     normalisation among these layers learns with them, or stays `frozen` in inference mode. Films are shrunk to `side`
     pixels, which costs less and, as the network is convolutional throughout, keeps its weights usable at full size.
+    A random crop shows at least `least_area` of the film. The rate is `constant` until a plateau lowers it and early
+    stopping ends the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up.
     """
 
     name: str
     train: Literal["head", "all"] | Annotated[int, Field(ge=1)]
     batch_normalisation: Literal["frozen", "learns"]
-    side: Annotated[int, Field(ge=64, le=NETWORK_SIZE)]
+    side: Annotated[int, Field(ge=64, le=NETWORK_SIZE)] = NETWORK_SIZE
+    least_area: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     epochs: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0.0)]
+    schedule: Literal["constant", "cosine"] = "constant"
 
 
 class Recipe(Section):
-    """A whole recipe, as read from TOML."""
+    """A whole recipe, as read from TOML; `claimed` is what its authors published."""
 
     summary: str
+    claimed: str = ""
     split: Split
-    augment: Augment
+    network: Network
+    augment: Augment = Augment()
     fit: Fit
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
 
+    def planned_phases(self) -> tuple[Phase, ...]:
+        """The phases with no more epochs than `fit.epochs` allows."""
+        most = self.fit.epochs
+        return tuple(p if most is None else p.model_copy(update={"epochs": min(p.epochs, most)}) for p in self.phases)
 
-def recipe_text(name: str) -> str:
-    """Read the TOML of a built-in recipe by name, or of one's own by path.
-
-    Raises
-    ------
-    RecipeError
-        There is no such recipe.
-    """
-    builtin = resources.files("pneumo_train") / "recipes" / f"{name}.toml"
-    try:
-        return builtin.read_text(encoding="utf-8") if builtin.is_file() else Path(name).read_text(encoding="utf-8")
-    except OSError as error:
-        folder = resources.files("pneumo_train") / "recipes"
-        known = ", ".join(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir()))
-        raise RecipeError(name, f"is no recipe ({error.strerror})", f"choose one of {known}, or a TOML file") from error
+    def to_toml(self) -> str:
+        """Write the recipe out in full, with every default."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
 
 
-def parse_recipe(text: str, name: str) -> Recipe:
-    """Validate a recipe.
+def builtin_recipes() -> dict[str, Recipe]:
+    """All recipes that ship, by name."""
+    folder = resources.files("pneumo_train") / "recipes"
+    names = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return {name: read_recipe(name) for name in names}
+
+
+def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
+    """Read a built-in recipe by name, or one's own by path, and override some of its values.
 
     Parameters
     ----------
-    text
-        TOML.
-    name
-        Names the recipe in error messages.
+    settings
+        `KEY=VALUE` each: the key with dots between its parts, a phase by its number from 0 or its name; the value as
+        in TOML, or a bare word.
 
     Raises
     ------
     RecipeError
-        The text is no TOML, has an unknown key, lacks one, or has a value out of range; the message names the key.
+        There is no such recipe, the text is no TOML, or it has an unknown key, lacks one, or has a value out of range;
+        the message names the key.
     """
     try:
-        return Recipe.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        values = tomllib.loads(_recipe_text(name))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(name, f"is no TOML ({error})", "correct that line") from error
+    for setting in settings:
+        _override(values, setting)
+    try:
+        return Recipe.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise RecipeError(name, problems, "correct these values") from error
+
+
+def _recipe_text(name: str) -> str:
+    folder = resources.files("pneumo_train") / "recipes"
+    builtin = folder / f"{name}.toml"
+    try:
+        return builtin.read_text(encoding="utf-8") if builtin.is_file() else Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        known = ", ".join(builtin_recipes())
+        raise RecipeError(name, f"is no recipe ({error.strerror})", f"choose one of {known}, or a TOML file") from error
+
+
+def _override(values: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    *path, last = key.split(".")
+    if not equals or not last:
+        raise RecipeError(setting, "is no setting", "write it as KEY=VALUE, for example fit.epochs=3")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    place: Any = values
+    for part in path:
+        place = _step_into(place, part, setting)
+    if not isinstance(place, dict):
+        raise RecipeError(setting, "names a list, not a value", "give the number of a phase, as in phases.0.epochs=3")
+    place[last] = value
+
+
+def _step_into(place: Any, part: str, setting: str) -> Any:
+    if isinstance(place, list):
+        named = {entry.get("name"): entry for entry in place} | {str(i): entry for i, entry in enumerate(place)}
+        if part in named:
+            return named[part]
+        raise RecipeError(setting, f"names no phase {part!r}", f"choose from {', '.join(map(str, named))}")
+    if isinstance(place, dict):
+        return place.setdefault(part, {})
+    raise RecipeError(setting, f"has no key {part!r} within", "look the key up in the recipe's file")

@@ -1,7 +1,7 @@
 """A run folder: everything that went into a model and everything that came out.
 
 run.json         data, weights and version, written before the first film is decoded
-recipe.toml      the recipe as it was read
+recipe.toml      the recipe in full, with what the command line overrode
 split.csv        every film, its patient and its split
 unreadable.json  films that did not decode, with the reason
 state.json, history.csv, checkpoints/   see journal.py
@@ -28,7 +28,7 @@ from pneumo_train.fit import TrainingFilms, train
 from pneumo_train.journal import Journal
 from pneumo_train.pixels import DecodedFilms, decode_films
 from pneumo_train.progress import console, progress_bar
-from pneumo_train.recipe import Recipe, parse_recipe, recipe_text
+from pneumo_train.recipe import Recipe, read_recipe
 from pneumo_train.release import release_model
 
 
@@ -40,6 +40,8 @@ class RunOptions:
     ----------
     data
         Absolute path of the data set's root.
+    recipe, settings
+        As on the command line: a name or a path, and what was overridden in it.
     weights
         `imagenet`, `none` or the absolute path of a weights file.
     """
@@ -47,6 +49,7 @@ class RunOptions:
     data: str
     recipe: str
     weights: str
+    settings: tuple[str, ...] = ()
     cache: str | None = None
     version: str = __version__
 
@@ -56,7 +59,7 @@ class RunOptions:
         return None if self.cache is None else Path(self.cache)
 
 
-def start_run(folder: Path, options: RunOptions) -> None:
+def start_run(folder: Path, recipe: Recipe, options: RunOptions) -> None:
     """Make a run folder and train in it.
 
     Raises
@@ -64,16 +67,14 @@ def start_run(folder: Path, options: RunOptions) -> None:
     RunError
         The folder already holds a run.
     PneumoError
-        The recipe or the data cannot be used.
+        The weights or the data cannot be used.
     """
-    text = recipe_text(options.recipe)
-    parse_recipe(text, options.recipe)
     if (folder / "run.json").exists():
         raise RunError(str(folder), "already holds a run", f"go on with --resume {folder}, or name another --output")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with write_whole(folder / "recipe.toml") as file:
-            file.write(text)
+            file.write(recipe.to_toml())
         write_json(folder / "run.json", asdict(options))
     except OSError as error:
         raise RunError(str(folder), f"cannot be written ({error.strerror})", "name another --output") from error
@@ -89,7 +90,7 @@ def resume_run(folder: Path) -> None:
         The folder holds no run, or its films have changed since it began.
     """
     options = read_options(folder)
-    recipe = parse_recipe((folder / "recipe.toml").read_text(encoding="utf-8"), str(folder / "recipe.toml"))
+    recipe = read_recipe(str(folder / "recipe.toml"))
     decoded = _split_films(folder, options, recipe)
     films = training_films(decoded)
     journal = Journal.read(folder)
