@@ -62,7 +62,7 @@ class Classifier:
         self._arguments = {"model": model, "device": device, "threads": threads, "threshold": threshold}
         path = packaged_model() if model is None else Path(model)
         self._session, self.device = open_session(path, device, threads)
-        self.model = _describe(path, self._session)
+        self.model = describe(path, self._session)
         self.threshold, self.operating_point = _decide_threshold(self.model, threshold)
 
     def predict(self, film: FilmSource) -> Prediction:
@@ -169,7 +169,14 @@ def _read_or_error(film: FilmSource) -> Film | ImageError:
         return error
 
 
-def _describe(path: Path, session: Any) -> Model:
+def describe(path: Path, session: Any) -> Model:
+    """Read what the model in a session says of itself.
+
+    Raises
+    ------
+    ModelError
+        It is no model of ours, or reads films prepared in another way.
+    """
     model = parse_model(
         path,
         inputs={entry.name: (entry.type, entry.shape) for entry in session.get_inputs()},

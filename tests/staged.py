@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumo_export.parity import ParityFilms
-from pneumo_export.source import Source
+from pneumo_train.trained import TrainedModel
 
 
 @dataclass(frozen=True)
 class Staged:
     """Files that were made but not yet proved."""
 
-    source: Source
+    source: TrainedModel
     films: ParityFilms
     folder: Path
     files: dict[str, Path]

@@ -6,11 +6,11 @@ from typing import Any
 
 from pneumo_export.metadata import INTENDED_USE
 from pneumo_export.parity import Proof
-from pneumo_export.source import Source
 from pneumo_infer import __version__
+from pneumo_train.trained import TrainedModel
 
 
-def model_card(source: Source, proofs: list[Proof], sizes: dict[str, int]) -> str:
+def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int]) -> str:
     """Write the card of an exported model as Markdown.
 
     Parameters

@@ -70,12 +70,13 @@ def _export(
     try:
         with quiet_import():
             from pneumo_export.pipeline import PRECISIONS, export_onnx
-            from pneumo_export.source import latest_model, load_source
+            from pneumo_export.source import latest_model
             from pneumo_train.run import read_options, read_split
+            from pneumo_train.trained import load_trained
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name).partition(".")[0], "export") from None
     path = model or latest_model(Path("runs"))
-    source = load_source(path)
+    source = load_trained(path)
     run = path.parent
     root = data or Path(read_options(run).data)
     decoded = read_split(run, root)

@@ -6,10 +6,10 @@ import json
 
 import onnx
 
-from pneumo_export.source import Source
 from pneumo_infer import __version__
 from pneumo_infer.model import SCHEMA
 from pneumo_infer.preprocess import PREPROCESS
+from pneumo_train.trained import TrainedModel
 
 INTENDED_USE = (
     "Research and decision support on frontal chest films of children aged one to five. Not a cleared medical device: "
@@ -17,8 +17,8 @@ INTENDED_USE = (
 )
 
 
-def add_metadata(proto: onnx.ModelProto, source: Source, precision: str) -> None:
-    """Write the contract's `pneumo.*` entries, and `pneumo.outputs` and `pneumo.precision` beside them."""
+def add_metadata(proto: onnx.ModelProto, source: TrainedModel, precision: str) -> None:
+    """Write the contract's `pneumo.*` entries; `outputs`, `precision`, `weights`, `uncertain_band` beside them."""
     described = source.description
     entries = {
         "schema": SCHEMA,
@@ -29,6 +29,7 @@ def add_metadata(proto: onnx.ModelProto, source: Source, precision: str) -> None
         "default_operating_point": described["default_operating_point"],
         "domain_limit": json.dumps(None),
         "preprocess": PREPROCESS,
+        "uncertain_band": json.dumps(described["uncertain_band"]),
         "calibration": json.dumps(described["calibration"]),
         "metrics": json.dumps(described["metrics"]),
         "data": json.dumps(described["data"]),

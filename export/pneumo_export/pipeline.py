@@ -14,18 +14,18 @@ from pneumo_export.graph import check_graph, convert
 from pneumo_export.metadata import add_metadata
 from pneumo_export.parity import ParityFilms, Proof, keras_probabilities, prove
 from pneumo_export.precision import choose_calibration_rows, quantise
-from pneumo_export.source import Source
 from pneumo_infer.files import write_json, write_whole
 from pneumo_infer.images import Film
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.run import training_films
+from pneumo_train.trained import TrainedModel
 
 PRECISIONS = ("fp32", "int8")
 ENOUGH_FILMS = 256
 
 
 def export_onnx(
-    source: Source,
+    source: TrainedModel,
     data: Path,
     decoded: DecodedFilms,
     output: Path,
@@ -67,7 +67,7 @@ def export_onnx(
     return proofs
 
 
-def make_files(source: Source, calibration: Film, staged: Path, precisions: tuple[str, ...]) -> dict[str, Path]:
+def make_files(source: TrainedModel, calibration: Film, staged: Path, precisions: tuple[str, ...]) -> dict[str, Path]:
     """Convert and quantise into a folder aside; precision to file."""
     files = {precision: staged / f"pneumo-resnet50-{precision}.onnx" for precision in PRECISIONS}
     onnx.save(convert(source.keras_model), files["fp32"])
@@ -80,7 +80,9 @@ def make_files(source: Source, calibration: Film, staged: Path, precisions: tupl
     return {precision: files[precision] for precision in precisions}
 
 
-def publish(files: dict[str, Path], source: Source, films: ParityFilms, staged: Path, output: Path) -> list[Proof]:
+def publish(
+    files: dict[str, Path], source: TrainedModel, films: ParityFilms, staged: Path, output: Path
+) -> list[Proof]:
     """Check and prove files, and move them to their final names only once every one of them has passed.
 
     Raises
@@ -103,7 +105,7 @@ def publish(files: dict[str, Path], source: Source, films: ParityFilms, staged: 
     return proofs
 
 
-def calibration_films(source: Source, decoded: DecodedFilms) -> Film:
+def calibration_films(source: TrainedModel, decoded: DecodedFilms) -> Film:
     """The training films that int8's ranges are measured on."""
     rows = training_films(decoded).rows["train"]
     chosen = choose_calibration_rows(rows, source.description["recipe"]["split"]["seed"])

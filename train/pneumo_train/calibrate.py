@@ -1,13 +1,16 @@
-"""Logits to probabilities that mean what they say."""
+"""Logits to probabilities that mean what they say, and how far they are from it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+
+Scores: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,11 @@ class Calibration:
     slope: float
     offset: float
 
-    def __call__(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, logits: Scores) -> Scores:
         return np.asarray(expit(self.slope * logits + self.offset), dtype=np.float32)
 
 
-def fit_calibration(logits: NDArray[np.float32], targets: NDArray[np.float32]) -> Calibration:
+def fit_calibration(logits: Scores, targets: Scores) -> Calibration:
     """Fit slope and offset on films that the network did not learn from.
 
     The offset undoes what class weights do to the probabilities, the slope over- or underconfidence. The targets are
@@ -41,3 +44,37 @@ def fit_calibration(logits: NDArray[np.float32], targets: NDArray[np.float32]) -
     model = LogisticRegression(C=np.inf, max_iter=1000)
     model.fit(twice, both, sample_weight=np.concatenate([smoothed, 1 - smoothed]))
     return Calibration(slope=float(model.coef_[0, 0]), offset=float(model.intercept_[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Films by predicted probability, in bins of equal width; bins without a film are left out.
+
+    Attributes
+    ----------
+    predicted, observed
+        Mean probability, and share of films with pneumonia, of each bin.
+    films
+        How many each bin has.
+    """
+
+    predicted: list[float]
+    observed: list[float]
+    films: list[int]
+
+    @property
+    def expected_error(self) -> float:
+        """Expected calibration error: the mean gap, weighted by films (Naeini et al., AAAI 2015)."""
+        gaps = np.abs(np.subtract(self.predicted, self.observed))
+        return float(np.average(gaps, weights=self.films))
+
+
+def reliability(targets: Scores, probabilities: Scores, bins: int = 15) -> Reliability:
+    """Sort films into bins as Guo et al. did, "On Calibration of Modern Neural Networks", ICML 2017."""
+    bin_of = np.minimum((probabilities * bins).astype(int), bins - 1)
+    filled = [bin_of == number for number in range(bins) if (bin_of == number).any()]
+    return Reliability(
+        [float(probabilities[inside].mean()) for inside in filled],
+        [float(targets[inside].mean()) for inside in filled],
+        [int(inside.sum()) for inside in filled],
+    )

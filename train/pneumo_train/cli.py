@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -73,6 +74,42 @@ def recipes() -> None:
     with _reported():
         for name, recipe in _load("recipe").builtin_recipes().items():
             typer.echo(f"{name:12} {recipe.summary}")
+
+
+class Films(StrEnum):
+    """Films that a model can be measured on."""
+
+    TEST = "test"
+    VALIDATION = "validation"
+    ALL = "all"
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Option(help="A .keras file of pneumo-train, or an .onnx file of pneumo-export.")],
+    data: Annotated[Path, typer.Option(help="Folder of films, as for training.")] = Path("chest_xray"),
+    operating_point: Annotated[
+        str | None, typer.Option(help="Whose threshold decides the labels; the model's default one if left out.")
+    ] = None,
+    split: Annotated[
+        Films, typer.Option(help="Which films of the model's own split, or of the test folder, to measure on.")
+    ] = Films.TEST,
+    stress: Annotated[bool, typer.Option(help="Measure under shifts that real films suffer too.")] = True,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of metrics.json and report.html; evaluation-MODEL beside the model.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Where decoded films are kept.")] = None,
+) -> None:
+    """Measure a model: metrics.json, and report.html with every figure, plot and missed film."""
+    folder = output or model.with_name(f"evaluation-{model.stem}")
+    with _reported():
+        done = _load("evaluation").evaluate(model, data, folder, operating_point, split.value, stress, cache)
+        point = done.metrics["operating_points"][done.operating_point]
+        typer.echo(
+            f"{done.operating_point}: sensitivity {point['sensitivity']:.3f}, specificity {point['specificity']:.3f}, "
+            f"accuracy {point['accuracy']:.3f}; ROC AUC {done.metrics['auc']:.4f}"
+        )
+        typer.echo(f"report: {folder / 'report.html'}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
 
-Scores = NDArray[np.float32]
+from pneumo_train.calibrate import Scores, reliability
+
 SCREENING_SENSITIVITY = 0.99
 SPECIFIC_SPECIFICITY = 0.95
 
@@ -57,12 +59,38 @@ def measure(targets: Scores, probabilities: Scores, threshold: float) -> dict[st
 
 
 def ranking(targets: Scores, probabilities: Scores) -> dict[str, float]:
-    """Measure what needs no threshold: ROC AUC, average precision and the Brier score."""
+    """Measure what needs no threshold: ROC AUC, average precision, Brier score and expected calibration error."""
     return {
         "auc": float(roc_auc_score(targets, probabilities)),
         "average_precision": float(average_precision_score(targets, probabilities)),
         "brier": float(brier_score_loss(targets, probabilities)),
+        "expected_calibration_error": reliability(targets, probabilities).expected_error,
     }
+
+
+def bootstrap_by_patient(
+    targets: Scores, probabilities: Scores, patients: Sequence[str], draws: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of ROC AUC and average precision: percentiles over patients drawn with replacement.
+
+    Films of one patient resemble each other, so that patients are drawn, each with all of their films (Field & Welsh,
+    "Bootstrapping Clustered Data", J. R. Stat. Soc. B 69, 2007). Each class is drawn apart, so that both are always
+    there.
+    """
+    rng = np.random.default_rng(seed)
+    rows_of = [_rows_by_patient(targets, np.asarray(patients), label) for label in (0, 1)]
+    drawn: dict[str, list[float]] = {"auc": [], "average_precision": []}
+    for _ in range(draws):
+        rows = np.concatenate([rows[i] for rows in rows_of for i in rng.integers(len(rows), size=len(rows))])
+        drawn["auc"].append(roc_auc_score(targets[rows], probabilities[rows]))
+        drawn["average_precision"].append(average_precision_score(targets[rows], probabilities[rows]))
+    return {name: (float(np.percentile(v, 2.5)), float(np.percentile(v, 97.5))) for name, v in drawn.items()}
+
+
+def _rows_by_patient(targets: Scores, patients: NDArray[np.str_], label: int) -> list[NDArray[np.intp]]:
+    rows = np.flatnonzero(targets == label)
+    _, groups = np.unique(patients[rows], return_inverse=True)
+    return [rows[groups == group] for group in range(groups.max() + 1)]
 
 
 def choose_operating_points(targets: Scores, probabilities: Scores, chosen_on: str) -> dict[str, dict[str, Any]]:

@@ -14,13 +14,14 @@ import numpy as np
 from pneumo_infer import __version__
 from pneumo_infer.files import replacing, write_json, write_whole
 from pneumo_infer.model import LABELS
-from pneumo_train.calibrate import Calibration, fit_calibration
+from pneumo_train.calibrate import Calibration, Scores, fit_calibration
+from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
-from pneumo_train.evaluate import Scores, choose_operating_points, measure, ranking
+from pneumo_train.evaluate import choose_operating_points, measure, ranking
 from pneumo_train.fit import TrainingFilms
 from pneumo_train.network import build_serving_model, weights_name
 from pneumo_train.pixels import DecodedFilms
-from pneumo_train.plots import draw_curves
+from pneumo_train.plots import draw_curves, save
 from pneumo_train.recipe import Recipe
 
 DEFAULT_OPERATING_POINT = "balanced"
@@ -60,7 +61,7 @@ def release_model(
     points = choose_operating_points(targets["validation"], scores["validation"], "validation")
     metrics = {split: _metrics(targets[split], scores[split], points) for split in held_out}
 
-    draw_curves(history, folder / "curves.png")
+    save(draw_curves(history), folder / "curves.png")
     _write_predictions(folder / "predictions.csv", decoded, held_out, logits, scores)
     write_json(folder / "metrics.json", metrics)
     with replacing(folder / "model.keras") as temporary:
@@ -73,6 +74,7 @@ def release_model(
             "labels": LABELS,
             "operating_points": points,
             "default_operating_point": DEFAULT_OPERATING_POINT,
+            "uncertain_band": fit_uncertain_band(targets["validation"], scores["validation"]).to_dict(),
             "calibration": _describe_calibration(calibration),
             "metrics": metrics,
             "data": _describe_data(decoded),

@@ -1,0 +1,50 @@
+"""Where a network sees the evidence: Grad-CAM of the PNEUMONIA logit, without a gradient at run time.
+
+Selvaraju et al., "Grad-CAM", ICCV 2017. The head works on the mean of the last activations over the film, so that the
+logit's gradient is the same at each place, and follows from the head's few layers by hand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def last_activations(trunk: keras.Model) -> keras.Model:
+    """The trunk up to its last convolution: (N, H, W, 1) to (N, h, w, C)."""
+    return keras.Model(trunk.input, trunk.get_layer("features").input, name="activations")
+
+
+def grad_cam(trunk: keras.Model, activations: Any) -> Any:
+    """Weigh the last activations by the logit's gradient, and rectify: (N, h, w, C) to (N, h, w), not normalised."""
+    features = ops.mean(activations, axis=(1, 2))
+    places = activations.shape[1] * activations.shape[2]
+    weights = _head_gradient(trunk, features) / places
+    return ops.relu(ops.sum(activations * weights[:, None, None, :], axis=-1))
+
+
+def _head_gradient(trunk: keras.Model, features: Any) -> Any:
+    """Gradient of the logit with respect to the pooled features: (N, C) each."""
+    names = [layer.name for layer in trunk.layers]
+    head = trunk.layers[names.index("features") + 1 : names.index("head") + 1]
+    values = [features]
+    for layer in head:
+        values.append(layer(values[-1]))
+    # A film's logit is its one output, or the difference of two (see network.build_trunk).
+    last = values[-1]
+    gradient = ops.ones_like(last) if last.shape[-1] == 1 else ops.ones_like(last) * ops.array([[-1.0, 1.0]])
+    for layer, output in zip(reversed(head), reversed(values[1:]), strict=True):
+        gradient = _backwards(layer, output, gradient)
+    return gradient
+
+
+def _backwards(layer: keras.layers.Layer, output: Any, gradient: Any) -> Any:
+    if isinstance(layer, keras.layers.Dense):
+        if layer.activation is keras.activations.relu:
+            gradient = gradient * ops.cast(output > 0, gradient.dtype)
+        return ops.matmul(gradient, ops.transpose(layer.kernel))
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return gradient * layer.gamma / ops.sqrt(layer.moving_variance + layer.epsilon)
+    return gradient  # dropout does nothing outside training

@@ -1,0 +1,127 @@
+"""One HTML file that a reviewer can read without anything else: figures, plots, films that were missed."""
+
+from __future__ import annotations
+
+import base64
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from scipy.special import expit
+
+from pneumo_infer import __version__
+from pneumo_infer.model import LABELS
+from pneumo_train.calibrate import reliability
+from pneumo_train.evaluation import Evaluation
+from pneumo_train.plots import (
+    draw_balance,
+    draw_confusion,
+    draw_curves,
+    draw_films,
+    draw_reliability,
+    draw_roc_and_precision,
+    draw_stress,
+    to_png,
+)
+
+SAMPLES, EVIDENCE, MOST_MISSED = 6, 6, 60
+Rows = Sequence[int] | np.ndarray[Any, np.dtype[np.intp]]
+
+
+def write_report(evaluation: Evaluation) -> str:
+    """Write the report of an evaluation as one HTML text with every picture inside."""
+    environment = Environment(
+        loader=PackageLoader("pneumo_train"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
+    return environment.get_template("report.html.j2").render(
+        metrics=evaluation.metrics,
+        points=evaluation.metrics["operating_points"],
+        point=evaluation.metrics["operating_points"][evaluation.operating_point],
+        description=evaluation.scorer.description,
+        pictures={name: _embed(figure) for name, figure in _pictures(evaluation).items()},
+        version=__version__,
+    )
+
+
+def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
+    metrics, targets, scored = evaluation.metrics, evaluation.targets, evaluation.scored
+    point = metrics["operating_points"][evaluation.operating_point]
+    before = np.asarray(expit(scored.logits), dtype=np.float32)
+    pictures = {
+        "balance": draw_balance(_balance(evaluation)),
+        "confusion": draw_confusion(point["counts"]),
+        "roc": draw_roc_and_precision(targets, scored.probabilities, metrics["operating_points"]),
+        "reliability": draw_reliability(reliability(targets, before), reliability(targets, scored.probabilities)),
+    }
+    for label, ill in zip(LABELS, (0, 1), strict=True):
+        pictures[f"films {label}"] = _films(evaluation, _spread(np.flatnonzero(targets == ill), SAMPLES))
+    history = _history(evaluation.scorer.path)
+    if history:
+        pictures["curves"] = draw_curves(history)
+    if metrics["stress"]:
+        plain = {"auc": metrics["auc"], **{name: point[name] for name in ("sensitivity", "specificity")}}
+        pictures["stress"] = draw_stress(metrics["stress"], plain)
+    missed = evaluation.outcome(called=False, ill=True)
+    if len(missed):
+        pictures["false negatives"] = _films(evaluation, missed[:MOST_MISSED])
+    return pictures | _evidence(evaluation)
+
+
+def _evidence(evaluation: Evaluation) -> dict[str, Figure]:
+    if evaluation.scorer.heatmaps is None:
+        return {}
+    outcomes = {
+        "true positives": (True, True),
+        "false positives": (True, False),
+        "true negatives": (False, False),
+        "false negatives": (False, True),
+    }
+    chosen = {name: evaluation.outcome(called, ill)[:EVIDENCE] for name, (called, ill) in outcomes.items()}
+    return {
+        f"evidence {name}": _films(evaluation, rows, evaluation.scorer.heatmaps(evaluation.films.pixels[rows]))
+        for name, rows in chosen.items()
+        if len(rows)
+    }
+
+
+def _films(evaluation: Evaluation, rows: Rows, heatmaps: Any = None) -> Figure:
+    captions = [
+        f"{Path(evaluation.films.films[row].path).stem}\n{evaluation.scored.probabilities[row]:.3f}" for row in rows
+    ]
+    return draw_films(evaluation.films.pixels[np.asarray(rows)], captions, heatmaps)
+
+
+def _balance(evaluation: Evaluation) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for key, films in evaluation.scorer.description["data"]["films"].items():
+        split, label = key.rsplit(" ", 1)
+        counts.setdefault(f"{split}, of the model", {})[label] = films
+    counts["measured here"] = dict(Counter(film.label for film in evaluation.films.films))
+    return counts
+
+
+def _history(model: Path) -> list[dict[str, Any]]:
+    file = model.with_name("history.csv")
+    if not file.is_file():
+        return []
+    with file.open(newline="", encoding="utf-8") as rows:
+        return [
+            {key: value if key == "phase" else float(value) for key, value in row.items()}
+            for row in csv.DictReader(rows)
+        ]
+
+
+def _spread(rows: np.ndarray[Any, np.dtype[np.intp]], count: int) -> list[int]:
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
+    return [int(rows[place]) for place in places]
+
+
+def _embed(figure: Figure) -> Markup:
+    return Markup("data:image/png;base64,") + base64.b64encode(to_png(figure)).decode()

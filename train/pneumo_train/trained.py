@@ -1,0 +1,74 @@
+"""A trained model as pneumo-train leaves it: the Keras file and the description beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from pneumo_train.errors import RunError
+
+MODEL_FILE = "model.keras"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A trained model, ready to be measured or exported.
+
+    Attributes
+    ----------
+    keras_model
+        uint8 (N, 224, 224, 1) to `logit` and `probability`, float32 (N, 1) each.
+    description
+        What pneumo-train wrote beside it, as JSON.
+    sha256
+        Of the Keras file.
+    """
+
+    path: Path
+    keras_model: keras.Model
+    description: dict[str, Any]
+    sha256: str
+
+
+def description_of(path: Path) -> Path:
+    """Where the description of a Keras file lies: beside it, as `.json`."""
+    return path.with_suffix(".json")
+
+
+def load_trained(path: Path) -> TrainedModel:
+    """Load a Keras model and its description.
+
+    Raises
+    ------
+    RunError
+        One of the files is missing or damaged, or the model takes or gives something else than ours do.
+    """
+    described = description_of(path)
+    try:
+        content = path.read_bytes()
+        description = json.loads(described.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(str(error.filename), f"cannot be read ({error.strerror})", "give --model FILE.keras") from error
+    except ValueError as error:
+        raise RunError(str(described), f"is no JSON ({error})", "train the model again") from error
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises anything on files that are not its own
+        reason = str(error).splitlines()[0]
+        raise RunError(str(path), f"is no Keras model ({reason})", "give a .keras file of pneumo-train") from error
+    if model.input_shape != (None, 224, 224, 1) or sorted(_output_names(model)) != ["logit", "probability"]:
+        raise RunError(
+            str(path),
+            f"takes {model.input_shape} and gives {_output_names(model)}",
+            "give a .keras file of pneumo-train: (None, 224, 224, 1) to logit and probability",
+        )
+    return TrainedModel(path, model, description, hashlib.sha256(content).hexdigest())
+
+
+def _output_names(model: keras.Model) -> list[str]:
+    return list(model.output) if isinstance(model.output, dict) else model.output_names
