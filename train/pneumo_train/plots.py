@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from pneumo_infer.files import replacing
@@ -54,9 +55,9 @@ def draw_balance(counts: dict[str, dict[str, int]]) -> Figure:
     for label, colour in ((LABELS[0], BLUE), (LABELS[1], VERMILION)):
         films = [by_class.get(label, 0) for by_class in counts.values()]
         bars = axes.barh(list(counts), films, left=left, color=colour, label=label)
-        axes.bar_label(bars, label_type="center", color="white")
         left += films
-    axes.set(xlabel="films")
+    axes.bar_label(bars, [" + ".join(f"{by_class.get(label, 0)}" for label in LABELS) for by_class in counts.values()])
+    axes.set(xlabel="films", xlim=(0, 1.2 * left.max()))
     axes.invert_yaxis()
     axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return _bare(figure)
@@ -142,7 +143,7 @@ def draw_films(films: Film, captions: list[str], heatmaps: Scores | None = None,
         float32 (N, h, w), each shown relative to its own largest value.
     """
     rows = math.ceil(len(films) / columns)
-    figure = _figure(1.9 * columns, 2.15 * rows)
+    figure = _figure(1.9 * columns, 2.4 * rows)
     for number, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
         axes.set_axis_off()
         if number < len(films):
@@ -150,7 +151,8 @@ def draw_films(films: Film, captions: list[str], heatmaps: Scores | None = None,
             axes.set_title(captions[number], fontsize=7)
             if heatmaps is not None:
                 warmth = heatmaps[number] / max(float(heatmaps[number].max()), 1e-9)
-                axes.imshow(warmth, cmap="cividis", alpha=0.45, extent=(0, 1, 0, 1), interpolation="bilinear")
+                smooth = np.asarray(Image.fromarray(warmth).resize((224, 224), Image.Resampling.BICUBIC)).clip(0, 1)
+                axes.imshow(smooth, cmap="plasma", vmin=0, vmax=1, alpha=0.6 * smooth, extent=(0, 1, 0, 1))
     return figure
 
 
