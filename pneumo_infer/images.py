@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pneumo_infer import dicom
 from pneumo_infer.errors import ImageError
 
 Film: TypeAlias = NDArray[np.uint8]
 FilmSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any]"
 
 FILE_FORMATS = ("JPEG", "PNG")
-FILE_SUFFIXES = (".jpeg", ".jpg", ".png")
+FILE_SUFFIXES = (".jpeg", ".jpg", ".png", *dicom.FILE_SUFFIXES)
 # The largest detectors make about 30 million pixels; far beyond that is a decompression bomb.
 MAX_PIXELS = 64_000_000
 
@@ -28,8 +29,8 @@ def read_film(source: FilmSource) -> Film:
     Parameters
     ----------
     source
-        A JPEG or PNG file (grey or colour, 8 or 16 bit) as a path, as bytes or as a stream at its beginning;
-        a Pillow image; or an array (H, W) or (H, W, 1|3): uint8 as it is, uint16 over its full range 0..65535,
+        A JPEG or PNG file (grey or colour, 8 or 16 bit) or a DICOM file (with the extra `dicom`) as a path, as bytes
+        or as a stream at its beginning; a Pillow image; or an array (H, W) or (H, W, 1|3): uint8 as it is, uint16 over its full range 0..65535,
         bool, or float from 0 (black) to 1 (white).
 
     Returns
@@ -51,6 +52,8 @@ def read_film(source: FilmSource) -> Film:
     encoded = _read_bytes(source, name)
     if not encoded:
         raise ImageError(name, "is empty", "copy the film again from where it was made")
+    if dicom.is_dicom(encoded):
+        return _array_to_grey(dicom.read_dicom(encoded, name, MAX_PIXELS), name)
     return _decode(_open(encoded, name), name)
 
 
@@ -102,7 +105,7 @@ def _open(encoded: bytes, name: str) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _oversized(name, "far") from error
     except UnidentifiedImageError:
-        raise ImageError(name, "is not a JPEG or PNG film", "convert it to PNG first") from None
+        raise ImageError(name, "is not a JPEG, PNG or DICOM film", "convert it to PNG first") from None
     except Exception as error:  # Pillow's parsers raise nearly anything on damaged headers
         raise _damaged(name, error) from error
     return image

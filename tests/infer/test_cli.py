@@ -59,7 +59,7 @@ def test_bad_films_are_reported_and_the_others_read(folder: Path) -> None:
     assert done.returncode == 1
     assert {name: r["label"] for name, r in records.items() if r["label"]} == {"a.PNG": "NORMAL", "b.png": "PNEUMONIA"}
     for name, problem in {
-        "bad.jpeg": "not a JPEG or PNG",
+        "bad.jpeg": "not a JPEG, PNG or DICOM",
         "empty.jpeg": "is empty",
         "cut.png": "truncated",
         "gone.png": "does not exist",

@@ -112,12 +112,12 @@ def test_a_truncated_file(film: Film, form: str) -> None:
 
 
 def test_what_is_no_picture() -> None:
-    with pytest.raises(ImageError, match="is not a JPEG or PNG film"):
+    with pytest.raises(ImageError, match="is not a JPEG, PNG or DICOM film"):
         read_film(b"a text that was renamed to .jpeg")
 
 
 def test_formats_beyond_the_listed_are_refused(film: Film) -> None:
-    with pytest.raises(ImageError, match="is not a JPEG or PNG film"):
+    with pytest.raises(ImageError, match="is not a JPEG, PNG or DICOM film"):
         read_film(encode(Image.fromarray(film), "GIF"))
 
 

@@ -1,0 +1,109 @@
+"""DICOM films: the transforms of the standard in its order, and files that are refused with a reason."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread, dcmwrite
+from pydicom.data import get_testdata_files
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from pneumo_infer.errors import ImageError
+from pneumo_infer.images import read_film
+
+
+def dicom_film(pixels: NDArray[np.uint16], **attributes: Any) -> bytes:
+    film = Dataset()
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"  # Digital X-Ray
+    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = generate_uid()
+    film.Rows, film.Columns = pixels.shape
+    film.SamplesPerPixel, film.PixelRepresentation = 1, 0
+    film.BitsAllocated, film.BitsStored, film.HighBit = 16, 12, 11
+    film.PhotometricInterpretation = "MONOCHROME2"
+    for name, value in attributes.items():
+        setattr(film, name, value)
+    film.PixelData = pixels.astype("<u2").tobytes()
+    file = io.BytesIO()
+    dcmwrite(file, film, enforce_file_format=True)
+    return file.getvalue()
+
+
+RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+EIGHT_BITS = np.round(RAMP / 4095 * 255).astype(np.uint8)
+
+
+def test_stored_bits_become_grey_levels() -> None:
+    np.testing.assert_array_equal(read_film(dicom_film(RAMP)), EIGHT_BITS)
+    # Half the range stays half the range: the film's own maximum does not matter.
+    assert read_film(dicom_film(RAMP // 2)).max() == 127
+
+
+def test_monochrome1_is_inverted_by_the_range() -> None:
+    inverted = dicom_film(RAMP // 2, PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_array_equal(read_film(inverted), np.round((4095 - RAMP // 2) / 4095 * 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_window_spreads_what_it_shows(photometric: str) -> None:
+    shown = read_film(dicom_film(RAMP, WindowCenter=1000, WindowWidth=1001, PhotometricInterpretation=photometric))
+    flat = shown.ravel() if photometric == "MONOCHROME2" else 255 - shown.ravel()
+    assert flat[499] == 0
+    assert flat[1500] == 255
+    np.testing.assert_allclose(flat[500:1500], (np.arange(500, 1500) - 499.5) / 1000 * 255, atol=0.51)
+
+
+def test_the_window_is_in_rescaled_units() -> None:
+    plain = read_film(dicom_film(RAMP, WindowCenter=1000, WindowWidth=1001))
+    rescaled = dicom_film(RAMP, RescaleSlope=2, RescaleIntercept=-1000, WindowCenter=1000, WindowWidth=2001)
+    np.testing.assert_allclose(read_film(rescaled).astype(int), plain.astype(int), atol=1)
+
+
+def test_a_voi_lut_maps_values() -> None:
+    lut = Dataset()
+    lut.LUTDescriptor = [4096, 0, 8]
+    lut.add_new("LUTData", "OW", np.repeat(np.arange(255, -1, -1, dtype="<u2"), 16).tobytes())
+    shown = read_film(dicom_film(RAMP, VOILUTSequence=[lut]))
+    np.testing.assert_array_equal(shown.ravel(), np.repeat(np.arange(255, -1, -1), 16))
+
+
+def test_several_frames_are_refused() -> None:
+    with pytest.raises(ImageError, match="has 4 frames; export the one that is the film"):
+        read_film(dicom_film(RAMP, NumberOfFrames=4, Rows=16))
+
+
+def test_too_many_pixels_are_refused_before_decoding() -> None:
+    film = dcmread(io.BytesIO(dicom_film(RAMP)))
+    film.Rows = film.Columns = 60000
+    file = io.BytesIO()
+    film.save_as(file)
+    with pytest.raises(ImageError, match="60000 x 60000 pixels"):
+        read_film(file.getvalue())
+
+
+def test_damaged_files() -> None:
+    whole = dicom_film(RAMP)
+    for damaged in (whole[:400], whole[:-2000], whole[:132]):
+        with pytest.raises(ImageError):
+            read_film(damaged)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_every_file_that_pydicom_ships_is_read_or_refused_with_a_reason() -> None:
+    read = 0
+    for path in get_testdata_files("*.dcm"):
+        try:
+            film = read_film(path)
+        except ImageError as error:
+            assert ";" in str(error)
+        else:
+            read += 1
+            assert film.dtype == np.uint8
+            assert film.ndim == 2
+    assert read > 20
