@@ -30,8 +30,8 @@ def read_film(source: FilmSource) -> Film:
     ----------
     source
         A JPEG or PNG file (grey or colour, 8 or 16 bit) or a DICOM file (with the extra `dicom`) as a path, as bytes
-        or as a stream at its beginning; a Pillow image; or an array (H, W) or (H, W, 1|3): uint8 as it is, uint16 over its full range 0..65535,
-        bool, or float from 0 (black) to 1 (white).
+        or as a stream at its beginning; a Pillow image; or an array (H, W) or (H, W, 1|3): uint8 as it is, uint16
+        over its full range 0..65535, bool, or float from 0 (black) to 1 (white).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Folders to films, films to splits without a shared patient."""
+"""Folders to films, in the layouts that people have."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 from made_films import SHARED_FILMS, write_chest_xray
 
-from pneumo_train.dataset import (
-    IndexedFilm,
-    index_films,
-    read_manifest,
-    split_by_patient,
-    unnamed_patients,
-    write_manifest,
-)
+from pneumo_train.dataset import Layout, index_films, parse_class_folders, read_patients, unnamed_patients
 from pneumo_train.errors import DataError
 
 
@@ -24,16 +17,6 @@ def touch(root: Path, *names: str) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     return root
-
-
-def film(patient: str, index: int, label: str, split: str = "train") -> IndexedFilm:
-    return IndexedFilm(f"{split}/{label}/{patient}-{index}.jpeg", label, patient, "", split)
-
-
-def many_films() -> list[IndexedFilm]:
-    """200 normal patients with 1 to 3 films, 100 with pneumonia and 1 to 7."""
-    normal = [film(f"n{p}", i, "NORMAL") for p in range(200) for i in range(1 + p % 3)]
-    return normal + [film(f"p{p}", i, "PNEUMONIA") for p in range(100) for i in range(1 + p % 7)]
 
 
 def test_names_tell_patient_and_kind(tmp_path: Path) -> None:
@@ -63,59 +46,48 @@ def test_layouts(tmp_path: Path) -> None:
         tmp_path / "full",
         *(f"{split}/{label}/{split}.jpeg" for split in ("train", "val", "test") for label in ("NORMAL", "PNEUMONIA")),
     )
-    assert Counter(f.split for f in index_films(full)) == {"train": 4, "test": 2}
+    assert Counter(f.split for f in index_films(full)) == {"train": 2, "validation": 2, "test": 2}
+    # As archives unpack: one folder in another, and what operating systems leave behind.
+    packed = touch(tmp_path / "packed", "Chest_XRay/TRAIN/NORMAL/a.jpeg", "Chest_XRay/TRAIN/PNEUMONIA/b.dcm")
+    touch(packed, "__MACOSX/train/NORMAL/._a.jpeg", ".DS_Store", "Chest_XRay/TRAIN/readme.txt")
+    assert [f.path for f in index_films(packed)] == [
+        "Chest_XRay/TRAIN/NORMAL/a.jpeg",
+        "Chest_XRay/TRAIN/PNEUMONIA/b.dcm",
+    ]
+
+
+def test_class_folders_by_name(tmp_path: Path) -> None:
+    root = touch(tmp_path, "train/Healthy/a.png", "train/bacterial/b.png", "train/viral/c.png", "train/other/d.png")
+    folders = parse_class_folders(["NORMAL=healthy", "pneumonia=Bacterial", "PNEUMONIA=Viral"])
+    labels = {Path(f.path).name: f.label for f in index_films(root, Layout(folders))}
+    assert labels == {"a.png": "NORMAL", "b.png": "PNEUMONIA", "c.png": "PNEUMONIA"}
+    with pytest.raises(DataError, match="HEALTHY=x: is no class folder; write it as NORMAL=FOLDER"):
+        parse_class_folders(["HEALTHY=x"])
+    with pytest.raises(DataError, match="name their folder with --class-folder NORMAL=FOLDER"):
+        index_films(root)
+
+
+def test_patients_from_a_file(tmp_path: Path) -> None:
+    root = touch(tmp_path / "films", "NORMAL/a.png", "NORMAL/b.png", "PNEUMONIA/c.png")
+    listed = tmp_path / "patients.csv"
+    listed.write_text("path,patient,age\nNORMAL/a.png,7,3\nb.png,7,3\nPNEUMONIA\\c.png,8,4\n", encoding="utf-8-sig")
+    films = index_films(root, Layout(patients=read_patients(listed)))
+    assert [f.patient for f in films] == ["7", "7", "8"]
+    listed.write_text("path,patient\nNORMAL/a.png,7\n")
+    with pytest.raises(DataError, match=r"NORMAL/b\.png: and 1 other films have no patient"):
+        index_films(root, Layout(patients=read_patients(listed)))
+    listed.write_text("name,who\nNORMAL/a.png,7\n")
+    with pytest.raises(DataError, match="lacks the columns path and patient"):
+        read_patients(listed)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_patients(tmp_path / "gone.csv")
 
 
 def test_what_cannot_be_trained_on(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
         index_films(tmp_path / "gone")
     with pytest.raises(DataError, match="has no PNEUMONIA film"):
-        index_films(touch(tmp_path / "one", "train/NORMAL/a.png", "test/PNEUMONIA/b.png"))
-    with pytest.raises(DataError, match="NORMAL: has 2 patients, too few for 3 splits"):
-        split_by_patient(
-            [film(f"{label}{p}", 0, label) for label in ("NORMAL", "PNEUMONIA") for p in "ab"], 1, 0.1, 0.1
-        )
-
-
-def test_splits_share_no_patient_and_keep_the_classes() -> None:
-    films = many_films()
-    split = split_by_patient(films, seed=1, validation_share=0.2, test_share=0.1)
-    assert sorted(f.path for f in split) == sorted(f.path for f in films)
-    splits_of = {f.patient: {g.split for g in split if g.patient == f.patient} for f in split}
-    assert all(len(names) == 1 for names in splits_of.values())
-    for label in ("NORMAL", "PNEUMONIA"):
-        counts = Counter(f.split for f in split if f.label == label)
-        assert counts["validation"] / counts.total() == pytest.approx(0.2, abs=0.03)
-        assert counts["test"] / counts.total() == pytest.approx(0.1, abs=0.03)
-
-
-def test_the_seed_decides_the_split() -> None:
-    films = many_films()
-    once = split_by_patient(films, 1, 0.1, 0.1)
-    assert once == split_by_patient(list(films), 1, 0.1, 0.1)
-    assert once != split_by_patient(films, 2, 0.1, 0.1)
-
-
-def test_a_test_folder_stays_the_test_split_and_its_patients_leave_training() -> None:
-    films = [*many_films(), film("n0", 9, "NORMAL", "test"), film("p6", 9, "PNEUMONIA", "test")]
-    split = split_by_patient(films, 1, 0.1, 0.1)
-    assert [f.path for f in split if f.split == "test"] == ["test/NORMAL/n0-9.jpeg", "test/PNEUMONIA/p6-9.jpeg"]
-    assert not {f.patient for f in split if f.split != "test"} & {"n0", "p6"}
-
-
-def test_a_patient_with_both_classes_stays_in_one_split() -> None:
-    films = [*many_films(), *(film(f"p{p}", 99, "NORMAL") for p in range(40))]
-    split = split_by_patient(films, 3, 0.2, 0.2)
-    assert all(len({g.split for g in split if g.patient == f"p{p}"}) == 1 for p in range(40))
-
-
-def test_the_manifest_reads_back(tmp_path: Path) -> None:
-    split = split_by_patient(many_films(), 1, 0.1, 0.1)
-    write_manifest(split, tmp_path / "split.csv")
-    assert read_manifest(tmp_path / "split.csv") == split
-    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="is no split manifest"):
-        read_manifest(tmp_path / "other.csv")
+        index_films(touch(tmp_path / "one", "train/NORMAL/a.png"))
 
 
 def test_the_films_at_hand_are_indexed_whole(tmp_path: Path) -> None:

@@ -17,6 +17,12 @@ import typer
 from pneumo_infer.errors import MissingExtraError, PneumoError
 from pneumo_train.quiet import quiet_import
 
+CLASS_FOLDER = typer.Option(
+    "--class-folder", metavar="LABEL=FOLDER", help="Where a class lies, if not in NORMAL or PNEUMONIA; repeatable."
+)
+PATIENTS = typer.Option(help="CSV file with columns path, patient, where file names do not say who the patient is.")
+CACHE = typer.Option(help="Where decoded films are kept; the user's cache folder if left out.")
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -43,9 +49,12 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run; the other options are the run's own.")
     ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Where decoded films are kept; the user's cache folder if left out.")
+    class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
+    patients: Annotated[Path | None, PATIENTS] = None,
+    split_file: Annotated[
+        Path | None, typer.Option("--split", help="A split.csv to keep to; that of the data folder if it has one.")
     ] = None,
+    cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
     """Train a classifier of chest films: NORMAL or PNEUMONIA."""
     if context.invoked_subcommand:
@@ -63,7 +72,10 @@ def train(
             recipe=recipe,
             settings=tuple(settings or ()),
             weights=start if start in ("imagenet", "none") else str(Path(start).resolve()),
-            cache=None if cache is None else str(cache.resolve()),
+            class_folders=tuple(class_folder or ()),
+            patients=_absolute(patients),
+            split=_absolute(split_file),
+            cache=_absolute(cache),
         )
         run.start_run(folder, chosen, options)
 
@@ -74,6 +86,22 @@ def recipes() -> None:
     with _reported():
         for name, recipe in _load("recipe").builtin_recipes().items():
             typer.echo(f"{name:12} {recipe.summary}")
+
+
+@app.command()
+def split(
+    to: Annotated[Path, typer.Option(help="Folder to write train, val and test to; new or empty.")],
+    data: Annotated[Path, typer.Option(help="Folder of films, as for training.")] = Path("chest_xray"),
+    ratios: Annotated[str, typer.Option(help="Shares of training, validation and test films.")] = "80/10/10",
+    seed: Annotated[int, typer.Option(help="The same films, ratios and seed give the same split.")] = 42,
+    class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
+    patients: Annotated[Path | None, PATIENTS] = None,
+    cache: Annotated[Path | None, CACHE] = None,
+) -> None:
+    """Deal films out by patient and class to train, val and test folders, with a split.csv that training keeps to."""
+    with _reported():
+        films = _load("dealing").deal(data, _layout(class_folder, patients), ratios, seed, to, cache)
+        typer.echo(f"{len(films)} films in {to}; train on them with: pneumo-train --data {to}")
 
 
 class Films(StrEnum):
@@ -91,25 +119,39 @@ def evaluate(
     operating_point: Annotated[
         str | None, typer.Option(help="Whose threshold decides the labels; the model's default one if left out.")
     ] = None,
-    split: Annotated[
-        Films, typer.Option(help="Which films of the model's own split, or of the test folder, to measure on.")
+    films: Annotated[
+        Films, typer.Option("--split", help="Which films of the model's own split, or of the folder, to measure on.")
     ] = Films.TEST,
     stress: Annotated[bool, typer.Option(help="Measure under shifts that real films suffer too.")] = True,
     output: Annotated[
         Path | None, typer.Option(help="Folder of metrics.json and report.html; evaluation-MODEL beside the model.")
     ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Where decoded films are kept.")] = None,
+    class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
+    patients: Annotated[Path | None, PATIENTS] = None,
+    cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
     """Measure a model: metrics.json, and report.html with every figure, plot and missed film."""
     folder = output or model.with_name(f"evaluation-{model.stem}")
     with _reported():
-        done = _load("evaluation").evaluate(model, data, folder, operating_point, split.value, stress, cache)
+        done = _load("evaluation").evaluate(
+            model, data, folder, operating_point, films.value, _layout(class_folder, patients), stress, cache
+        )
         point = done.metrics["operating_points"][done.operating_point]
         typer.echo(
             f"{done.operating_point}: sensitivity {point['sensitivity']:.3f}, specificity {point['specificity']:.3f}, "
             f"accuracy {point['accuracy']:.3f}; ROC AUC {done.metrics['auc']:.4f}"
         )
         typer.echo(f"report: {folder / 'report.html'}")
+
+
+def _layout(class_folder: list[str] | None, patients: Path | None) -> object:
+    dataset = _load("dataset")
+    folders = dataset.parse_class_folders(class_folder or [])
+    return dataset.Layout(folders, None if patients is None else dataset.read_patients(patients))
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())
 
 
 @contextmanager

@@ -1,24 +1,25 @@
-"""Folders of films to an index, and the index to splits that never share a patient."""
+"""Folders of films to an index: which film is of which class, and of which patient."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
-from pneumo_infer.files import write_whole
 from pneumo_infer.images import FILE_SUFFIXES
 from pneumo_infer.model import LABELS
 from pneumo_train.errors import DataError
 
-SPLITS = ("train", "validation", "test")
-# What people call the split folders; the public validation folder has 16 films and is pooled with train.
-FOLDER_SPLITS = {"train": "train", "val": "train", "valid": "train", "validation": "train", "test": "test"}
+# What people call the split folders.
+FOLDER_SPLITS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
 
 # person1000_bacteria_2931.jpeg; IM-0115-0001.jpeg and NORMAL2-IM-0381-0001.jpeg (two series, numbered apart).
 PNEUMONIA_NAME = re.compile(r"(?P<patient>person\d+)_(?P<kind>bacteria|virus)_")
@@ -40,7 +41,7 @@ class IndexedFilm:
     kind
         `bacteria`, `virus`, or empty where the name does not say.
     split
-        `train`, `validation` or `test`; before `split_by_patient` only `train` and `test`, by folder.
+        `train`, `validation` or `test`; by folder until the films are dealt out.
     """
 
     path: str
@@ -54,115 +55,105 @@ class IndexedFilm:
         return self.label == LABELS[1]
 
 
-def index_films(root: Path) -> list[IndexedFilm]:
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a data set is laid out, beyond what its names tell.
+
+    Attributes
+    ----------
+    class_folders
+        Label to the names of its folders; capitals do not matter.
+    patients
+        Path, relative to the root, or bare file name, to patient; where given, it must name every film.
+    """
+
+    class_folders: Mapping[str, frozenset[str]] = field(
+        default_factory=lambda: {label: frozenset({label.lower()}) for label in LABELS}
+    )
+    patients: Mapping[str, str] | None = None
+
+
+def parse_class_folders(given: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Read `LABEL=FOLDER` entries; a label that none of them names keeps a folder of its own name.
+
+    Raises
+    ------
+    DataError
+        An entry is not of that form.
+    """
+    folders: dict[str, frozenset[str]] = {}
+    for entry in given:
+        label, _, folder = entry.partition("=")
+        if label.upper() not in LABELS or not folder:
+            raise DataError(entry, "is no class folder", "write it as NORMAL=FOLDER or PNEUMONIA=FOLDER")
+        folders[label.upper()] = folders.get(label.upper(), frozenset()) | {folder.lower()}
+    return {label: folders.get(label, frozenset({label.lower()})) for label in LABELS}
+
+
+def read_patients(path: Path) -> dict[str, str]:
+    """Read a CSV file with the columns `path` (or `file`) and `patient`.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read or lacks a column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(str(path), f"cannot be read ({error})", "give a CSV file with columns path, patient") from error
+    name = next((column for column in ("path", "file") if rows and column in rows[0]), None)
+    if name is None or "patient" not in rows[0]:
+        raise DataError(str(path), "lacks the columns path and patient", "name them in its first line")
+    return {row[name].replace("\\", "/"): row["patient"].strip() for row in rows}
+
+
+def index_films(root: Path, layout: Layout = Layout()) -> list[IndexedFilm]:  # frozen
     """List the films below a data set's root, sorted by path.
 
     Parameters
     ----------
     root
-        Holds `train`, and perhaps `val` and `test`, each with a NORMAL and a PNEUMONIA folder; or these two
-        folders themselves. Capitals do not matter; files of other kinds are passed over.
+        Holds `train`, and perhaps `val` and `test`, each with a folder for each class; or the class folders themselves;
+        or nothing but one folder that does. Capitals do not matter; files of other kinds are passed over.
 
     Raises
     ------
     DataError
-        The folder is missing, or one of the classes has no film.
+        The folder is missing, one of the classes has no film, or the patients of some films are not given.
     """
     if not root.is_dir():
         raise DataError(str(root), "is not a folder", "give --data the folder that holds train/NORMAL, train/PNEUMONIA")
     films = [
         _index_film(path, root, label, split)
-        for folder, split in _split_folders(root)
-        for label in LABELS
-        for class_folder in _subfolders(folder, label)
+        for folder, split in _split_folders(_descend(root, layout))
+        for label, names in layout.class_folders.items()
+        for class_folder in _folders(folder)
+        if class_folder.name.lower() in names
         for path in class_folder.rglob("*")
         if path.suffix.lower() in FILE_SUFFIXES and not path.name.startswith(".")
     ]
-    for label in LABELS:
-        if not any(film.label == label and film.split == "train" for film in films):
-            raise DataError(str(root), f"has no {label} film to train on", f"put JPEG or PNG films in train/{label}")
-    return sorted(films, key=lambda film: film.path)
-
-
-def split_by_patient(
-    films: Sequence[IndexedFilm], seed: int, validation_share: float, test_share: float
-) -> list[IndexedFilm]:
-    """Deal the films out to train, validation and test so that no patient is in two of them.
-
-    Each class is dealt apart, so that each split has the same share of it. Films from a `test` folder stay the test
-    split; training films of the same patients are then left out. Without such a folder a test split is dealt too.
-
-    Parameters
-    ----------
-    films
-        As `index_films` gives them.
-    seed
-        The same films and seed give the same split on every machine.
-    validation_share, test_share
-        Shares of the films, between 0 and 1.
-
-    Raises
-    ------
-    DataError
-        A class has too few patients to have one in every split.
-    """
-    given_test = [film for film in films if film.split == "test"]
-    tested = {film.patient for film in given_test}
-    pool = [film for film in films if film.split != "test" and film.patient not in tested]
-    shares = {"validation": validation_share, "test": 0.0 if given_test else test_share}
-    split_of = _deal_patients(pool, np.random.default_rng(seed), shares)
-    return given_test + [replace(film, split=split_of[film.patient]) for film in pool]
-
-
-def _deal_patients(pool: Sequence[IndexedFilm], rng: np.random.Generator, shares: dict[str, float]) -> dict[str, str]:
-    with_pneumonia = {film.patient for film in pool if film.is_pneumonia}
-    split_of: dict[str, str] = {}
-    for label in LABELS:
-        counts = Counter(f.patient for f in pool if (f.patient in with_pneumonia) == (label == LABELS[1]))
-        splits = [name for name, share in shares.items() if share > 0]
-        if len(counts) <= len(splits):
-            raise DataError(
-                label, f"has {len(counts)} patients, too few for {len(splits) + 1} splits", "add films of more patients"
-            )
-        waiting = list(rng.permutation(sorted(counts)))
-        for name in splits:
-            wanted, dealt = shares[name] * counts.total(), 0
-            while dealt == 0 or (dealt < wanted and len(waiting) > len(splits)):
-                patient = str(waiting.pop())
-                split_of[patient] = name
-                dealt += counts[patient]
-        split_of.update({str(patient): "train" for patient in waiting})
-    return split_of
-
-
-def write_manifest(films: Iterable[IndexedFilm], path: Path) -> None:
-    """Write a split as CSV: path, label, patient, kind, split."""
-    with write_whole(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(IndexedFilm.__slots__)
-        writer.writerows([getattr(film, field) for field in IndexedFilm.__slots__] for film in films)
-
-
-def read_manifest(path: Path) -> list[IndexedFilm]:
-    """Read a split that `write_manifest` wrote.
-
-    Raises
-    ------
-    DataError
-        The file is missing or has other columns.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [IndexedFilm(**row) for row in csv.DictReader(file)]
-    except (OSError, TypeError) as error:
-        raise DataError(
-            str(path), f"is no split manifest ({error})", "train again, or restore the run folder"
-        ) from error
+    for label, names in layout.class_folders.items():
+        if not any(film.label == label for film in films):
+            remedy = f"put films in {'/'.join(sorted(names))}, or name their folder with --class-folder {label}=FOLDER"
+            raise DataError(str(root), f"has no {label} film", remedy)
+    named = films if layout.patients is None else _with_patients(films, layout.patients)
+    return sorted(named, key=lambda film: film.path)
 
 
 def unnamed_patients(films: Iterable[IndexedFilm]) -> int:
     """Count the films whose name does not say who the patient is, so that each counts as a patient of its own."""
     return sum(film.patient == film.path for film in films)
+
+
+def _descend(root: Path, layout: Layout) -> Path:
+    """Follow archives that hold one folder, which holds the data set."""
+    known = set(FOLDER_SPLITS).union(*layout.class_folders.values())
+    folders = _folders(root)
+    if len(folders) == 1 and folders[0].name.lower() not in known:
+        return _descend(folders[0], layout)
+    return root
 
 
 def _split_folders(root: Path) -> list[tuple[Path, str]]:
@@ -172,12 +163,9 @@ def _split_folders(root: Path) -> list[tuple[Path, str]]:
     return named or [(root, "train")]
 
 
-def _subfolders(folder: Path, name: str) -> list[Path]:
-    return [child for child in _folders(folder) if child.name.upper() == name]
-
-
 def _folders(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if child.is_dir())
+    hidden = (".", "__MACOSX")
+    return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(hidden))
 
 
 def _index_film(path: Path, root: Path, label: str, split: str) -> IndexedFilm:
@@ -186,3 +174,15 @@ def _index_film(path: Path, root: Path, label: str, split: str) -> IndexedFilm:
     if named is None:
         return IndexedFilm(relative, label, relative, "", split)
     return IndexedFilm(relative, label, named["patient"], named.groupdict().get("kind") or "", split)
+
+
+def _with_patients(films: list[IndexedFilm], patients: Mapping[str, str]) -> list[IndexedFilm]:
+    named = [replace(film, patient=patients.get(film.path) or patients.get(Path(film.path).name, "")) for film in films]
+    without = [film.path for film in named if not film.patient]
+    if without:
+        raise DataError(
+            without[0],
+            f"and {len(without) - 1} other films have no patient in the file given",
+            "add them to --patients",
+        )
+    return named

@@ -17,12 +17,13 @@ from pneumo_infer.images import Film
 from pneumo_infer.model import LABELS
 from pneumo_train.calibrate import Scores
 from pneumo_train.conformal import UncertainBand
-from pneumo_train.dataset import IndexedFilm, index_films, read_manifest
+from pneumo_train.dataset import IndexedFilm, Layout, index_films
 from pneumo_train.errors import DataError
 from pneumo_train.evaluate import bootstrap_by_patient, measure, ranking, wilson_interval
 from pneumo_train.pixels import DecodedFilms, decode_films
 from pneumo_train.progress import console, progress_bar
 from pneumo_train.scorer import Scored, Scorer, load_scorer
+from pneumo_train.splits import MANIFEST, read_manifest
 from pneumo_train.stress import SHIFTS, shift_films
 
 KINDS = {"bacteria": "bacterial", "virus": "viral"}
@@ -63,7 +64,14 @@ class Evaluation:
 
 
 def evaluate(
-    model: Path, data: Path, output: Path, operating_point: str | None, split: str, stress: bool, cache: Path | None
+    model: Path,
+    data: Path,
+    output: Path,
+    operating_point: str | None,
+    split: str,
+    layout: Layout,
+    stress: bool,
+    cache: Path | None,
 ) -> Evaluation:
     """Measure a model and write `metrics.json` and `report.html`.
 
@@ -78,6 +86,8 @@ def evaluate(
         Its threshold decides the labels; the model's default one if None.
     split
         `test`, `validation` or `all`.
+    layout
+        How the films are laid out below the root.
     stress
         Whether to measure under the shifts of `stress.SHIFTS` too.
 
@@ -90,7 +100,7 @@ def evaluate(
 
     scorer = load_scorer(model)
     point = _operating_point(scorer, operating_point)
-    chosen = choose_films(model, data, split)
+    chosen = choose_films(model, data, split, layout)
     with progress_bar() as bar:
         decoding = bar.add_task("decoding films", total=len(chosen))
         decoded = decode_films(data, chosen, cache, lambda: bar.advance(decoding))
@@ -104,7 +114,7 @@ def evaluate(
     return evaluation
 
 
-def choose_films(model: Path, data: Path, split: str) -> list[IndexedFilm]:
+def choose_films(model: Path, data: Path, split: str, layout: Layout) -> list[IndexedFilm]:
     """Choose films that the model has not learned from, where the model's own split or a test folder tells them.
 
     Raises
@@ -112,16 +122,16 @@ def choose_films(model: Path, data: Path, split: str) -> list[IndexedFilm]:
     DataError
         There is no film of that split, or one class of it is missing.
     """
-    films = index_films(data)
-    manifest = next((f for f in (model.with_name("split.csv"), model.parent.parent / "split.csv") if f.is_file()), None)
+    films = index_films(data, layout)
+    manifest = next((f for f in (model.with_name(MANIFEST), model.parent.parent / MANIFEST) if f.is_file()), None)
     given = {film.path for film in films}
     own = [film for film in read_manifest(manifest) if film.path in given] if manifest else []
     if split == "all":
         chosen, said = films, "all films of the folder, also those that the model may have learned from"
     elif own:
         chosen, said = [film for film in own if film.split == split], f"the {split} films of the model's own split"
-    elif split == "test" and any(film.split == "test" for film in films):
-        chosen, said = [film for film in films if film.split == "test"], "the folder's test films"
+    elif any(film.split == split for film in films):
+        chosen, said = [film for film in films if film.split == split], f"the films in the {split} folder"
     else:
         chosen, said = films, "all films of the folder: nothing says which of them the model has learned from"
     missing = [label for label in LABELS if not any(film.label == label for film in chosen)]

@@ -4,6 +4,7 @@ run.json         data, weights and version, written before the first film is dec
 recipe.toml      the recipe in full, with what the command line overrode
 split.csv        every film, its patient and its split
 unreadable.json  films that did not decode, with the reason
+duplicates.json  films that are equal pixel for pixel although they are in different splits
 state.json, history.csv, checkpoints/   see journal.py
 model.keras      the serving model, calibrated
 model.json       what must travel with it: operating points, calibration, figures, data, licence
@@ -16,13 +17,12 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pneumo_infer import __version__
 from pneumo_infer.files import write_json, write_whole
-from pneumo_train.dataset import index_films, read_manifest, split_by_patient, unnamed_patients, write_manifest
+from pneumo_train.dataset import IndexedFilm, Layout, index_films, parse_class_folders, read_patients, unnamed_patients
 from pneumo_train.errors import RunError
 from pneumo_train.fit import TrainingFilms, train
 from pneumo_train.journal import Journal
@@ -30,6 +30,16 @@ from pneumo_train.pixels import DecodedFilms, decode_films
 from pneumo_train.progress import console, progress_bar
 from pneumo_train.recipe import Recipe, read_recipe
 from pneumo_train.release import release_model
+from pneumo_train.splits import (
+    MANIFEST,
+    check_splits,
+    films_in_two_splits,
+    read_manifest,
+    split_by_patient,
+    write_manifest,
+)
+
+DUPLICATES_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +54,27 @@ class RunOptions:
         As on the command line: a name or a path, and what was overridden in it.
     weights
         `imagenet`, `none` or the absolute path of a weights file.
+    class_folders
+        `LABEL=FOLDER` each.
+    patients, split
+        CSV files that say whose each film is, and which split it is in; None where the names and the recipe do.
     """
 
     data: str
     recipe: str
     weights: str
     settings: tuple[str, ...] = ()
+    class_folders: tuple[str, ...] = ()
+    patients: str | None = None
+    split: str | None = None
     cache: str | None = None
     version: str = __version__
+
+    @property
+    def layout(self) -> Layout:
+        """How the data set is laid out."""
+        patients = None if self.patients is None else read_patients(Path(self.patients))
+        return Layout(parse_class_folders(self.class_folders), patients)
 
     @property
     def cache_folder(self) -> Path | None:
@@ -128,15 +151,7 @@ def read_split(folder: Path, data: Path | None = None) -> DecodedFilms:
     """
     options = read_options(folder)
     root = data or Path(options.data)
-    films = read_manifest(folder / "split.csv")
-    missing = [film.path for film in films if not (root / film.path).is_file()]
-    if missing:
-        raise RunError(
-            str(root), f"lacks {len(missing)} films of the run, {missing[0]} first", "give --data their root"
-        )
-    with progress_bar() as bar:
-        task = bar.add_task("decoding films", total=len(films))
-        return decode_films(root, films, options.cache_folder, lambda: bar.advance(task))
+    return decode_with_progress(root, _present(read_manifest(folder / MANIFEST), root), options.cache_folder)
 
 
 def training_films(decoded: DecodedFilms) -> TrainingFilms:
@@ -146,24 +161,47 @@ def training_films(decoded: DecodedFilms) -> TrainingFilms:
     return TrainingFilms(decoded.pixels, targets, {str(name): np.flatnonzero(splits == name) for name in set(splits)})
 
 
-def _split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFilms:
-    if (folder / "split.csv").exists():
-        return read_split(folder)
-    root = Path(options.data)
-    indexed = index_films(root)
+def decode_with_progress(root: Path, films: list[IndexedFilm], cache: Path | None) -> DecodedFilms:
+    """Decode films under a progress bar, and say which could not be."""
     with progress_bar() as bar:
-        task = bar.add_task("decoding films", total=len(indexed))
-        decoded = decode_films(root, indexed, options.cache_folder, lambda: bar.advance(task))
-    split = split_by_patient(decoded.films, recipe.split.seed, recipe.split.validation, recipe.split.test)
-    _report(decoded, split)
-    write_json(folder / "unreadable.json", decoded.unreadable)
-    write_manifest(sorted(split, key=lambda film: film.path), folder / "split.csv")
-    return read_split(folder)
-
-
-def _report(decoded: DecodedFilms, split: list[Any]) -> None:
+        task = bar.add_task("decoding films", total=len(films))
+        decoded = decode_films(root, films, cache, lambda: bar.advance(task))
     for path, reason in decoded.unreadable.items():
         console.print(f"left out: {path}: {reason}", style="yellow", highlight=False)
+    return decoded
+
+
+def _split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFilms:
+    if (folder / MANIFEST).exists():
+        return read_split(folder)
+    root = Path(options.data)
+    given = Path(options.split) if options.split else root / MANIFEST
+    if options.split or given.exists():
+        console.print(f"split: {given}", highlight=False)
+        decoded = decode_with_progress(root, _present(read_manifest(given), root), options.cache_folder)
+        split = decoded.films
+    else:
+        decoded = decode_with_progress(root, index_films(root, options.layout), options.cache_folder)
+        split = split_by_patient(decoded.films, recipe.split.seed, recipe.split.validation, recipe.split.test)
+    check_splits(split, str(given if given.exists() else root))
+    report_split(decoded, split)
+    write_json(folder / "unreadable.json", decoded.unreadable)
+    write_manifest(sorted(split, key=lambda film: film.path), folder / MANIFEST)
+    whole = read_split(folder)
+    _report_duplicates(whole, folder / "duplicates.json")
+    return whole
+
+
+def _present(films: list[IndexedFilm], root: Path) -> list[IndexedFilm]:
+    missing = [film.path for film in films if not (root / film.path).is_file()]
+    if missing:
+        problem = f"lacks {len(missing)} films of the split, {missing[0]} first"
+        raise RunError(str(root), problem, "give --data their root")
+    return films
+
+
+def report_split(decoded: DecodedFilms, split: list[IndexedFilm]) -> None:
+    """Say how many films each split has, and what is doubtful about them."""
     left_out = len(decoded.films) - len(split)
     if left_out:
         console.print(f"left out: {left_out} training films of patients who are in test/ too", highlight=False)
@@ -171,9 +209,19 @@ def _report(decoded: DecodedFilms, split: list[Any]) -> None:
     if unnamed:
         console.print(
             f"{unnamed} file names do not say who the patient is: each counts as a patient of its own, so films of one "
-            "patient may be in two splits",
+            "patient may be in two splits; --patients FILE.csv tells",
             style="yellow",
             highlight=False,
         )
     for (name, label), count in sorted(Counter((film.split, film.label) for film in split).items()):
         console.print(f"{name:10} {label:9} {count:6} films", highlight=False)
+
+
+def _report_duplicates(decoded: DecodedFilms, path: Path) -> None:
+    groups = films_in_two_splits(decoded.films, decoded.pixels)
+    for group in groups[:DUPLICATES_SHOWN]:
+        places = ", ".join(f"{film.path} ({film.split})" for film in group)
+        console.print(f"equal pixel for pixel in different splits: {places}", style="yellow", highlight=False)
+    if len(groups) > DUPLICATES_SHOWN:
+        console.print(f"and {len(groups) - DUPLICATES_SHOWN} more such groups: {path}", style="yellow", highlight=False)
+    write_json(path, [[film.path for film in group] for group in groups])
