@@ -86,9 +86,7 @@ def test_too_few_patients() -> None:
 def test_a_split_that_would_lie_is_refused() -> None:
     fair = [film(f"{label}{s}", 0, label, s) for label in ("NORMAL", "PNEUMONIA") for s in ("train", "validation")]
     check_splits(fair, "split.csv")
-    with pytest.raises(
-        DataError, match=r"split\.csv: has 1 patients in two splits, NORMALtrain in test and"
-    ):
+    with pytest.raises(DataError, match=r"split\.csv: has 1 patients in two splits, NORMALtrain in test and"):
         check_splits([*fair, film("NORMALtrain", 1, "NORMAL", "test")], "split.csv")
     with pytest.raises(DataError, match="has no PNEUMONIA film in validation"):
         check_splits(fair[:3], "split.csv")
