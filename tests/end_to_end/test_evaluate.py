@@ -45,7 +45,7 @@ def test_only_the_test_films_are_measured(tiny_run: Path, measured: Path) -> Non
 
 def test_the_figures_are_complete(measured: Path) -> None:
     metrics = json.loads((measured / "metrics.json").read_text())
-    assert metrics["intervals"].keys() == {"auc", "average_precision"}
+    assert metrics["intervals"].keys() == {"auc", "average_precision", "f1"}
     assert metrics["kinds"]["viral"]["films"] == metrics["classes"]["PNEUMONIA"]
     assert metrics["calibration"].keys() == {"before", "after"}
     assert metrics["uncertain"]["low"] <= metrics["uncertain"]["high"]

@@ -57,11 +57,11 @@ def test_true_probabilities_have_little_calibration_error() -> None:
 def test_the_bootstrap_draws_patients_not_films() -> None:
     rng = np.random.default_rng(1)
     targets, probabilities = draw(rng, 300, 0.7)
-    alone = bootstrap_by_patient(targets, probabilities, [str(i) for i in range(300)])
+    alone = bootstrap_by_patient(targets, probabilities, [str(i) for i in range(300)], 0.5)
     low, high = alone["auc"]
     assert low < 0.84 < high
     # Ten copies of each film tell nothing new, and the interval must not shrink as if they did.
     repeated = bootstrap_by_patient(
-        np.repeat(targets, 10), np.repeat(probabilities, 10), [str(i // 10) for i in range(3000)], draws=300
+        np.repeat(targets, 10), np.repeat(probabilities, 10), [str(i // 10) for i in range(3000)], 0.5, draws=300
     )
     assert repeated["auc"][1] - repeated["auc"][0] == pytest.approx(high - low, rel=0.2)

@@ -26,6 +26,13 @@ CACHE = typer.Option(help="Where decoded films are kept; the user's cache folder
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+class Distribute(StrEnum):
+    """Ways to train on several devices."""
+
+    NONE = "none"
+    DATA = "data"
+
+
 def main() -> None:
     """Run pneumo-train: exit 0 when trained, 2 when it was called wrongly, 130 when interrupted."""
     app()
@@ -54,6 +61,12 @@ def train(
     split_file: Annotated[
         Path | None, typer.Option("--split", help="A split.csv to keep to; that of the data folder if it has one.")
     ] = None,
+    mixed_precision: Annotated[
+        bool, typer.Option("--mixed-precision", help="Compute in bfloat16, for GPUs that have it.")
+    ] = False,
+    distribute: Annotated[
+        Distribute, typer.Option(help="data shares each batch among all GPUs of the machine.")
+    ] = Distribute.NONE,
     cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
     """Train a classifier of chest films: NORMAL or PNEUMONIA."""
@@ -75,6 +88,8 @@ def train(
             class_folders=tuple(class_folder or ()),
             patients=_absolute(patients),
             split=_absolute(split_file),
+            mixed_precision=mixed_precision,
+            distribute=distribute.value,
             cache=_absolute(cache),
         )
         run.start_run(folder, chosen, options)
@@ -142,6 +157,18 @@ def evaluate(
             f"accuracy {point['accuracy']:.3f}; ROC AUC {done.metrics['auc']:.4f}"
         )
         typer.echo(f"report: {folder / 'report.html'}")
+
+
+@app.command()
+def results(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs; none renders the table anew.")] = [],  # noqa: B006  # typer's
+    rows: Annotated[Path, typer.Option(help="Where a row of each run is kept.")] = Path("train/results"),
+    to: Annotated[Path, typer.Option(help="The table to write.")] = Path("train/RESULTS.md"),
+) -> None:
+    """Write one table of all runs, measured alike."""
+    with _reported():
+        kept = _load("results").write_results(runs, rows, to)
+        typer.echo(f"{to}: {len(kept)} runs")
 
 
 def _layout(class_folder: list[str] | None, patients: Path | None) -> object:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
 from pneumo_train.calibrate import Scores, reliability
 
@@ -69,9 +69,14 @@ def ranking(targets: Scores, probabilities: Scores) -> dict[str, float]:
 
 
 def bootstrap_by_patient(
-    targets: Scores, probabilities: Scores, patients: Sequence[str], draws: int = 1000, seed: int = 0
+    targets: Scores,
+    probabilities: Scores,
+    patients: Sequence[str],
+    threshold: float,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of ROC AUC and average precision: percentiles over patients drawn with replacement.
+    """95 % intervals of ROC AUC, average precision, and F1 at a threshold: percentiles over patients drawn anew.
 
     Films of one patient resemble each other, so that patients are drawn, each with all of their films (Field & Welsh,
     "Bootstrapping Clustered Data", J. R. Stat. Soc. B 69, 2007). Each class is drawn apart, so that both are always
@@ -79,11 +84,12 @@ def bootstrap_by_patient(
     """
     rng = np.random.default_rng(seed)
     rows_of = [_rows_by_patient(targets, np.asarray(patients), label) for label in (0, 1)]
-    drawn: dict[str, list[float]] = {"auc": [], "average_precision": []}
+    drawn: dict[str, list[float]] = {"auc": [], "average_precision": [], "f1": []}
     for _ in range(draws):
         rows = np.concatenate([rows[i] for rows in rows_of for i in rng.integers(len(rows), size=len(rows))])
         drawn["auc"].append(roc_auc_score(targets[rows], probabilities[rows]))
         drawn["average_precision"].append(average_precision_score(targets[rows], probabilities[rows]))
+        drawn["f1"].append(f1_score(targets[rows], probabilities[rows] >= threshold, zero_division=0))
     return {name: (float(np.percentile(v, 2.5)), float(np.percentile(v, 97.5))) for name, v in drawn.items()}
 
 

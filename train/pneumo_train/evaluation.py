@@ -157,7 +157,7 @@ def measure_films(
         "patients": len(set(patients)),
         "classes": dict(Counter(film.label for film in decoded.films)),
         **ranking(targets, scored.probabilities),
-        "intervals": bootstrap_by_patient(targets, scored.probabilities, patients),
+        "intervals": bootstrap_by_patient(targets, scored.probabilities, patients, threshold),
         "operating_points": {
             name: measure(targets, scored.probabilities, point["threshold"])
             for name, point in scorer.description["operating_points"].items()

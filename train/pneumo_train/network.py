@@ -120,7 +120,9 @@ def _backbone(name: str, weights: str) -> keras.Model:
 def _head(x: keras.KerasTensor, network: Network) -> keras.KerasTensor:
     def dense(units: int, name: str, activation: str | None = None) -> keras.layers.Layer:
         regularizer = keras.regularizers.L2(network.l2) if network.l2 else None
-        return keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer, name=name)
+        return keras.layers.Dense(
+            units, activation=activation, kernel_regularizer=regularizer, name=name, dtype="float32"
+        )
 
     if network.head_batch_normalisation:
         x = keras.layers.BatchNormalization(momentum=BATCH_NORMALISATION_MOMENTUM, name="head_normalisation")(x)

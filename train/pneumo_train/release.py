@@ -19,7 +19,7 @@ from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
 from pneumo_train.evaluate import choose_operating_points, measure, ranking
 from pneumo_train.fit import TrainingFilms
-from pneumo_train.network import build_serving_model, weights_name
+from pneumo_train.network import build_serving_model, build_trunk, weights_name
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.plots import draw_curves, save
 from pneumo_train.recipe import Recipe
@@ -49,6 +49,7 @@ def release_model(
     history: list[dict[str, Any]],
 ) -> None:
     """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all."""
+    trunk = _in_float32(trunk, recipe)
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
     uncalibrated = build_serving_model(trunk, 1.0, 0.0)
     logits = {
@@ -83,6 +84,13 @@ def release_model(
             "weights": _describe_weights(weights),
         },
     )
+
+
+def _in_float32(trunk: keras.Model, recipe: Recipe) -> keras.Model:
+    """Build the trunk again without what training alone needs: mixed precision, or several devices."""
+    plain = build_trunk("none", recipe.network)
+    plain.set_weights(trunk.get_weights())
+    return plain
 
 
 def _metrics(targets: Scores, probabilities: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:

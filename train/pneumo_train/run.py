@@ -23,6 +23,7 @@ import numpy as np
 from pneumo_infer import __version__
 from pneumo_infer.files import write_json, write_whole
 from pneumo_train.dataset import IndexedFilm, Layout, index_films, parse_class_folders, read_patients, unnamed_patients
+from pneumo_train.devices import Distribute, computing
 from pneumo_train.errors import RunError
 from pneumo_train.fit import TrainingFilms, train
 from pneumo_train.journal import Journal
@@ -58,6 +59,8 @@ class RunOptions:
         `LABEL=FOLDER` each.
     patients, split
         CSV files that say whose each film is, and which split it is in; None where the names and the recipe do.
+    mixed_precision, distribute
+        See `devices.computing`.
     """
 
     data: str
@@ -67,6 +70,8 @@ class RunOptions:
     class_folders: tuple[str, ...] = ()
     patients: str | None = None
     split: str | None = None
+    mixed_precision: bool = False
+    distribute: Distribute = "none"
     cache: str | None = None
     version: str = __version__
 
@@ -117,7 +122,8 @@ def resume_run(folder: Path) -> None:
     decoded = _split_films(folder, options, recipe)
     films = training_films(decoded)
     journal = Journal.read(folder)
-    trunk = train(recipe, options.weights, films, journal)
+    with computing(options.mixed_precision, options.distribute):
+        trunk = train(recipe, options.weights, films, journal)
     release_model(folder, trunk, recipe, options.weights, decoded, films, journal.history)
     console.print(f"trained and measured: {folder / 'model.keras'}", highlight=False)
 
