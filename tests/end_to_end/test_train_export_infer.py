@@ -12,6 +12,7 @@ from PIL import Image
 from tiny_training import TinyTraining, read_csv
 
 from pneumo_infer import Classifier
+from pneumo_train.recipe import read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +26,12 @@ def test_a_run_folder_tells_the_whole_story(tiny_run: Path, tiny: TinyTraining) 
     history = read_csv(tiny_run / "history.csv")
     assert [row["epoch"] for row in history] == [str(epoch) for epoch in range(1, 11)]
     assert [row["phase"] for row in history] == ["head"] * 8 + ["top"] * 2
-    assert (tiny_run / "recipe.toml").read_text() == tiny.recipe.read_text()
+    assert read_recipe(str(tiny_run / "recipe.toml")) == read_recipe(str(tiny.recipe))
     assert len(read_csv(tiny_run / "split.csv")) == 80
     described = json.loads((tiny_run / "model.json").read_text())
     assert described["default_operating_point"] in described["operating_points"]
     assert described["weights"]["licence"] == "that of the weights file"
+    assert described["rounding"]["largest_difference"] < 0.01
     predictions = read_csv(tiny_run / "predictions.csv")
     assert {row["split"] for row in predictions} == {"validation", "test"}
     with Image.open(tiny_run / "curves.png") as curves:

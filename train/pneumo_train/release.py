@@ -12,9 +12,11 @@ import keras
 import numpy as np
 
 from pneumo_infer import __version__
-from pneumo_infer.files import replacing, write_json, write_whole
+from pneumo_infer.files import write_json, write_whole
+from pneumo_infer.images import Film
 from pneumo_infer.model import LABELS
 from pneumo_train.calibrate import Calibration, Scores, fit_calibration
+from pneumo_train.compact import round_to_float16, save_deflated
 from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
 from pneumo_train.evaluate import choose_operating_points, measure, ranking
@@ -23,8 +25,10 @@ from pneumo_train.network import build_serving_model, build_trunk, weights_name
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.plots import draw_curves, save
 from pneumo_train.recipe import Recipe
+from pneumo_train.trained import MODEL_FILE, description_of
 
 DEFAULT_OPERATING_POINT = "balanced"
+PREDICTED_AT_ONCE = 32
 APACHE = "Apache-2.0"
 # Recognised by its file names, all of which name the patient.
 PUBLIC_FILMS = (
@@ -51,11 +55,9 @@ def release_model(
     """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all."""
     trunk = _in_float32(trunk, recipe)
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
-    uncalibrated = build_serving_model(trunk, 1.0, 0.0)
-    logits = {
-        split: uncalibrated.predict(films.pixels[rows], batch_size=recipe.fit.batch_size, verbose=0)["logit"][:, 0]
-        for split, rows in held_out.items()
-    }
+    exact = _logits(trunk, films.pixels[held_out["validation"]])
+    round_to_float16(trunk)
+    logits = {split: _logits(trunk, films.pixels[rows]) for split, rows in held_out.items()}
     targets = {split: films.targets[rows] for split, rows in held_out.items()}
     calibration = fit_calibration(logits["validation"], targets["validation"])
     scores = {split: calibration(values) for split, values in logits.items()}
@@ -65,11 +67,10 @@ def release_model(
     save(draw_curves(history), folder / "curves.png")
     _write_predictions(folder / "predictions.csv", decoded, held_out, logits, scores)
     write_json(folder / "metrics.json", metrics)
-    with replacing(folder / "model.keras") as temporary:
-        build_serving_model(trunk, calibration.slope, calibration.offset).save(temporary)
+    save_deflated(build_serving_model(trunk, calibration.slope, calibration.offset), folder / MODEL_FILE)
     # Last, since a model counts as released once its description is there.
     write_json(
-        folder / "model.json",
+        description_of(folder / MODEL_FILE),
         {
             "version": __version__,
             "labels": LABELS,
@@ -82,6 +83,7 @@ def release_model(
             "recipe": recipe.model_dump(),
             "epochs": len(history),
             "weights": _describe_weights(weights),
+            "rounding": _describe_rounding(calibration(exact), scores["validation"], points),
         },
     )
 
@@ -91,6 +93,21 @@ def _in_float32(trunk: keras.Model, recipe: Recipe) -> keras.Model:
     plain = build_trunk("none", recipe.network)
     plain.set_weights(trunk.get_weights())
     return plain
+
+
+def _logits(trunk: keras.Model, pixels: Film) -> Scores:
+    uncalibrated = build_serving_model(trunk, 1.0, 0.0)
+    return np.asarray(uncalibrated.predict(pixels, batch_size=PREDICTED_AT_ONCE, verbose=0)["logit"][:, 0])
+
+
+def _describe_rounding(exact: Scores, rounded: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    thresholds = [point["threshold"] for point in points.values()]
+    return {
+        "weights": "rounded to float16, kept as float32",
+        "largest_difference": float(np.abs(exact - rounded).max()),
+        "labels_flipped": sum(int(((exact >= t) != (rounded >= t)).sum()) for t in thresholds),
+        "measured_on": "validation, all operating points",
+    }
 
 
 def _metrics(targets: Scores, probabilities: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
