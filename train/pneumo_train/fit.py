@@ -69,7 +69,7 @@ def _start_or_resume(
         return keras.models.load_model(journal.checkpoints / str(journal.last))
     trunk = build_trunk(weights, recipe.network) if journal.kept is None else _kept_trunk(journal)
     set_trainable(trunk, phase, pretrained=weights != "none")
-    model = build_training_model(trunk, recipe.augment, phase, recipe.split.seed)
+    model = build_training_model(trunk, phase.augment or recipe.augment, phase, recipe.split.seed)
     _compile(model, phase, recipe.fit, batches_an_epoch)
     return model
 

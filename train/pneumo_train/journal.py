@@ -127,7 +127,7 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         earlier = [_rank(row) for row in self.journal.history]
         figures = {name: float(value) for name, value in (logs or {}).items()}
-        figures["learning_rate"] = float(self.model.optimizer.learning_rate)
+        figures["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {"epoch": len(self.journal.history) + 1, "phase": self.phase.name, **figures}
         self.journal.history.append({**row, "seconds": round(time.monotonic() - self.epoch_began, 1)})
         self.journal.last = checkpoint_name(self.phase.name, epoch + 1)

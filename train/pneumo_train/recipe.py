@@ -98,7 +98,9 @@ class Phase(Section):
     normalisation among these layers learns with them, or stays `frozen` in inference mode. Films are shrunk to `side`
     pixels, which costs less and, as the network is convolutional throughout, keeps its weights usable at full size.
     A random crop shows at least `least_area` of the film. The rate is `constant` until a plateau lowers it and early
-    stopping ends the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up.
+    stopping ends the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. `augment`
+    replaces that of the recipe in this phase: a network that has learned more bears more (Tan & Le, "EfficientNetV2",
+    ICML 2021).
     """
 
     name: str
@@ -109,6 +111,7 @@ class Phase(Section):
     epochs: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0.0)]
     schedule: Literal["constant", "cosine"] = "constant"
+    augment: Augment | None = None
 
 
 class Recipe(Section):
