@@ -17,6 +17,7 @@ from pneumo_train.errors import RunError
 from pneumo_train.evaluate import bootstrap_by_patient
 from pneumo_train.network import weights_name
 from pneumo_train.recipe import Recipe, builtin_recipes, read_recipe
+from pneumo_train.run import RECIPE_FILE, RunOptions, read_options
 from pneumo_train.trained import MODEL_FILE, description_of
 
 PROPORTIONS = ("sensitivity", "specificity", "accuracy", "precision")
@@ -66,22 +67,21 @@ def read_row(run: Path) -> Row:
     """
     try:
         described = json.loads(description_of(run / MODEL_FILE).read_text(encoding="utf-8"))
-        options = json.loads((run / "run.json").read_text(encoding="utf-8"))
         test = described["metrics"]["test"]
         history = _read_csv(run / "history.csv")
         predictions = [row for row in _read_csv(run / "predictions.csv") if row["split"] == "test"]
     except (OSError, ValueError, KeyError) as error:
         raise RunError(str(run), f"has no finished run with a test split ({error!r})", "let it finish") from error
-    recipe = read_recipe(str(run / "recipe.toml"))
+    options, recipe = read_options(run), read_recipe(str(run / RECIPE_FILE))
     point = test["operating_points"][described["default_operating_point"]]
     evaluation = run / f"evaluation-{Path(MODEL_FILE).stem}" / "metrics.json"
     stress = json.loads(evaluation.read_text(encoding="utf-8"))["stress"] if evaluation.is_file() else {}
     trained = {row["phase"] for row in history}
     return Row(
         name=run.name,
-        recipe=Path(options["recipe"]).stem,
+        recipe=Path(options.recipe).stem,
         claimed=recipe.claimed,
-        changed=options["settings"],
+        changed=list(options.settings),
         figures={
             **{name: (point[name], *point["intervals"][name]) for name in PROPORTIONS},
             **_figures_by_patient(predictions, point["threshold"]),
@@ -91,7 +91,7 @@ def read_row(run: Path) -> Row:
         films=described["data"]["films"]["train NORMAL"] + described["data"]["films"]["train PNEUMONIA"],
         epochs=len(history),
         sides=sorted({phase.side for phase in recipe.phases if phase.name in trained}),
-        weights="random init" if options["weights"] == "none" else weights_name(options["weights"]),
+        weights="random init" if options.weights == "none" else weights_name(options.weights),
         minutes=sum(float(row["seconds"]) for row in history) / 60,
         command=_command(options, recipe),
     )
@@ -141,11 +141,11 @@ def _figures_by_patient(predictions: list[dict[str, str]], threshold: float) -> 
     }
 
 
-def _command(options: dict[str, Any], recipe: Recipe) -> str:
-    parts = ["pneumo-train", "--recipe", Path(options["recipe"]).stem]
-    if options["weights"] != recipe.network.weights:
-        parts += ["--weights", weights_name(options["weights"])]
-    for setting in options["settings"]:
+def _command(options: RunOptions, recipe: Recipe) -> str:
+    parts = ["pneumo-train", "--recipe", Path(options.recipe).stem]
+    if options.weights != recipe.network.weights:
+        parts += ["--weights", weights_name(options.weights)]
+    for setting in options.settings:
         parts += ["--set", f"'{setting}'" if " " in setting else setting]
     return " ".join(parts)
 

@@ -41,6 +41,7 @@ from pneumo_train.splits import (
 )
 
 DUPLICATES_SHOWN = 10
+RECIPE_FILE = "recipe.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def start_run(folder: Path, recipe: Recipe, options: RunOptions) -> None:
         raise RunError(str(folder), "already holds a run", f"go on with --resume {folder}, or name another --output")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with write_whole(folder / "recipe.toml") as file:
+        with write_whole(folder / RECIPE_FILE) as file:
             file.write(recipe.to_toml())
         write_json(folder / "run.json", asdict(options))
     except OSError as error:
@@ -118,7 +119,7 @@ def resume_run(folder: Path) -> None:
         The folder holds no run, or its films have changed since it began.
     """
     options = read_options(folder)
-    recipe = read_recipe(str(folder / "recipe.toml"))
+    recipe = read_recipe(str(folder / RECIPE_FILE))
     decoded = _split_films(folder, options, recipe)
     films = training_films(decoded)
     journal = Journal.read(folder)
