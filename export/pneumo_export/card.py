@@ -27,6 +27,8 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int])
         _data(described),
         _training(described, source.sha256),
         _performance(described),
+        _uncertain(described["uncertain_band"]),
+        _stress(described["stress"]),
         _parity(proofs, sizes),
         _limits(),
         _licence(described),
@@ -63,17 +65,21 @@ def _training(described: dict[str, Any], sha256: str) -> str:
         f"{phase['name']} (trains {phase['train']}, at most {phase['epochs']} epochs at {phase['learning_rate']:g})"
         for phase in recipe["phases"]
     )
-    calibration = described["calibration"]
+    calibration, rounding = described["calibration"], described["rounding"]
+    kept = "the last one" if recipe["fit"]["keep"] == "last" else "the one with the highest validation AUC"
     return "\n".join(
         [
             "## Training",
             f"Recipe: {recipe['summary']}. Phases: {phases}; {described['epochs']} epochs were trained in all, "
-            "the one with the highest validation AUC was kept.",
+            f"{kept} was kept.",
             "",
             f"Weights that it starts from: {described['weights']['source']}.",
             "",
             f"Calibration: {calibration['method']}, slope {calibration['slope']:.4f} and offset "
             f"{calibration['offset']:.4f}, fitted on the {calibration['fitted_on']} films.",
+            "",
+            f"Weights are {rounding['weights']}: on the validation films this moves no probability by more than "
+            f"{rounding['largest_difference']:.1g} and flips {rounding['labels_flipped']} labels.",
             "",
             f"Keras file (SHA-256): `{sha256}`.",
         ]
@@ -91,7 +97,8 @@ def _performance(described: dict[str, Any]) -> str:
             "",
             f"### {split.capitalize()} films",
             f"{metrics['films']} films, {metrics['pneumonia']} of them PNEUMONIA. ROC AUC {metrics['auc']:.4f}, "
-            f"average precision {metrics['average_precision']:.4f}, Brier score {metrics['brier']:.4f}.",
+            f"average precision {metrics['average_precision']:.4f}, Brier score {metrics['brier']:.4f}, expected "
+            f"calibration error {metrics['expected_calibration_error']:.4f}.",
             "",
             "| operating point | threshold | sensitivity | specificity | precision | accuracy | F1 |",
             "|---|---|---|---|---|---|---|",
@@ -106,6 +113,32 @@ def _operating_point(name: str, point: dict[str, Any]) -> str:
         for figure in ("sensitivity", "specificity", "precision", "accuracy")
     ]
     return f"| {name} | {point['threshold']:.4f} | {' | '.join(cells)} | {point['f1']:.3f} |"
+
+
+def _uncertain(band: dict[str, Any]) -> str:
+    return (
+        f"## Needs a reader\nProbabilities from {band['low']:.4f} to {band['high']:.4f} are uncertain "
+        f"({band['method']}, fitted on the {band['chosen_on']} films): outside that band at most "
+        f"{band['error_rate']:.0%} of each class are called the other one, as far as films are of the same kind."
+    )
+
+
+def _stress(stress: dict[str, Any]) -> str:
+    rows = [
+        f"| {name} | {row['auc']:.4f} | {row['sensitivity']:.3f} | {row['specificity']:.3f} |"
+        for name, row in stress["shifts"].items()
+    ]
+    return "\n".join(
+        [
+            "## Under stress",
+            f"The {stress['measured_on']} films as other machines, exports and hands would have left them, at the "
+            "default operating point.",
+            "",
+            "| shift | ROC AUC | sensitivity | specificity |",
+            "|---|---|---|---|",
+            *rows,
+        ]
+    )
 
 
 def _parity(proofs: list[Proof], sizes: dict[str, int]) -> str:

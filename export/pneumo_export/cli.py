@@ -71,19 +71,18 @@ def _export(
         with quiet_import():
             from pneumo_export.pipeline import PRECISIONS, export_onnx
             from pneumo_export.source import latest_model
-            from pneumo_train.run import read_options, read_split
+            from pneumo_train.run import read_split
             from pneumo_train.trained import load_trained
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name).partition(".")[0], "export") from None
     path = model or latest_model(Path("runs"))
     source = load_trained(path)
     run = path.parent
-    root = data or Path(read_options(run).data)
-    decoded = read_split(run, root)
+    decoded = read_split(run, data)
     folder = output or run / "export"
     typer.echo(f"exporting {path} to {folder}", err=True)
     chosen = PRECISIONS if precision is Precision.ALL else (precision.value,)
-    return export_onnx(source, root, decoded, folder, chosen, least_films)
+    return export_onnx(source, decoded, folder, chosen, least_films)
 
 
 def _fail(error: PneumoError, code: int) -> None:

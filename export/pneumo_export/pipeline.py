@@ -26,7 +26,6 @@ ENOUGH_FILMS = 256
 
 def export_onnx(
     source: TrainedModel,
-    data: Path,
     decoded: DecodedFilms,
     output: Path,
     precisions: tuple[str, ...],
@@ -36,8 +35,8 @@ def export_onnx(
 
     Parameters
     ----------
-    data, decoded
-        The root of the films, and the films in the split that the model was trained with.
+    decoded
+        The films in the split that the model was trained with.
     precisions
         Of `PRECISIONS`, those to write.
     least_films
@@ -55,7 +54,7 @@ def export_onnx(
     ExportError
         There are too few films, or the folder cannot be written.
     """
-    films = parity_films(data, decoded, least_films)
+    films = parity_films(decoded, least_films)
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as folder:
@@ -112,7 +111,7 @@ def calibration_films(source: TrainedModel, decoded: DecodedFilms) -> Film:
     return np.asarray(decoded.pixels[chosen], dtype=np.uint8)
 
 
-def parity_films(data: Path, decoded: DecodedFilms, least_films: int) -> ParityFilms:
+def parity_films(decoded: DecodedFilms, least_films: int) -> ParityFilms:
     """The validation films; where they are too few, the test films beside them.
 
     Raises
@@ -130,4 +129,5 @@ def parity_films(data: Path, decoded: DecodedFilms, least_films: int) -> ParityF
             f"are too few for a proof, which takes {least_films}",
             "train on more films, or lower --least-films knowing that the proof is weaker",
         )
-    return ParityFilms([data / decoded.films[i].path for i in rows], decoded.pixels[rows], films.targets[rows], source)
+    paths = [decoded.root / decoded.films[row].path for row in rows]
+    return ParityFilms(paths, decoded.pixels[rows], films.targets[rows], source)

@@ -9,7 +9,7 @@ import pytest
 from staged import Staged
 
 from pneumo_export.pipeline import calibration_films, make_files, parity_films
-from pneumo_train.run import read_options, read_split
+from pneumo_train.run import read_split
 from pneumo_train.trained import load_trained
 
 
@@ -18,7 +18,7 @@ def made(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Staged:
     folder = tmp_path_factory.mktemp("made")
     source = load_trained(tiny_run / "model.keras")
     decoded = read_split(tiny_run)
-    films = parity_films(Path(read_options(tiny_run).data), decoded, least_films=16)
+    films = parity_films(decoded, least_films=16)
     files = make_files(source, calibration_films(source, decoded), folder, ("fp32", "int8"))
     return Staged(source, films, folder, files)
 

@@ -128,8 +128,8 @@ def test_a_gate_without_a_number_does_not_pass() -> None:
 def test_too_few_films_are_no_proof(tiny: TinyTraining, tiny_run: Path) -> None:
     decoded = read_split(tiny_run)
     with pytest.raises(ExportError, match="too few for a proof, which takes 256"):
-        parity_films(tiny.data, decoded, least_films=256)
-    assert parity_films(tiny.data, decoded, least_films=40).source == "validation and test"
+        parity_films(decoded, least_films=256)
+    assert parity_films(decoded, least_films=40).source == "validation and test"
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

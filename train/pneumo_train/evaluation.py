@@ -13,7 +13,6 @@ from scipy.special import expit
 
 from pneumo_infer.errors import ModelError
 from pneumo_infer.files import write_json, write_whole
-from pneumo_infer.images import Film
 from pneumo_infer.model import LABELS
 from pneumo_train.calibrate import Scores
 from pneumo_train.conformal import UncertainBand
@@ -24,7 +23,7 @@ from pneumo_train.pixels import DecodedFilms, decode_films
 from pneumo_train.progress import console, progress_bar
 from pneumo_train.scorer import Scored, Scorer, load_scorer
 from pneumo_train.splits import MANIFEST, read_manifest
-from pneumo_train.stress import SHIFTS, shift_films
+from pneumo_train.stress import SHIFTS, measure_stress
 
 KINDS = {"bacteria": "bacterial", "virus": "viral"}
 
@@ -175,33 +174,10 @@ def measure_films(
     metrics["false_negatives"] = [
         {"path": decoded.films[row].path, "probability": float(scored.probabilities[row])} for row in missed
     ]
-    metrics["stress"] = measure_stress(scorer, decoded.pixels, targets, threshold, shifts, on_films)
+    metrics["stress"] = measure_stress(
+        lambda films: scorer.score(films, on_films).probabilities, decoded.pixels, targets, threshold, shifts
+    )
     return Evaluation(scorer, decoded, targets, scored, operating_point, metrics)
-
-
-def measure_stress(
-    scorer: Scorer,
-    pixels: Film,
-    targets: Scores,
-    threshold: float,
-    shifts: list[str],
-    on_films: Callable[[int], object] = lambda count: None,
-) -> dict[str, dict[str, float]]:
-    """ROC AUC, and sensitivity and specificity at a threshold, under each shift and, by `worst`, the least of each."""
-    figures: dict[str, dict[str, float]] = {}
-    for shift in shifts:
-        probabilities = scorer.score(shift_films(pixels, shift), on_films).probabilities
-        decided = measure(targets, probabilities, threshold)
-        figures[shift] = {
-            "auc": ranking(targets, probabilities)["auc"],
-            "sensitivity": decided["sensitivity"],
-            "specificity": decided["specificity"],
-        }
-    if figures:
-        figures["worst"] = {
-            name: min(row[name] for row in figures.values()) for name in ("auc", "sensitivity", "specificity")
-        }
-    return figures
 
 
 def _operating_point(scorer: Scorer, wanted: str | None) -> str:

@@ -28,6 +28,8 @@ class DecodedFilms:
 
     Attributes
     ----------
+    root
+        To which the films' paths are relative.
     films
         The films that decoded, in the order of `pixels`.
     pixels
@@ -36,6 +38,7 @@ class DecodedFilms:
         Path to reason, for films that did not decode and are left out.
     """
 
+    root: Path
     films: list[IndexedFilm]
     pixels: NDArray[np.uint8]
     unreadable: dict[str, str]
@@ -73,7 +76,7 @@ def decode_films(
         _fill_cache(root, films, array_file, unreadable_file, on_film)
     unreadable: dict[str, str] = json.loads(unreadable_file.read_text(encoding="utf-8"))
     readable = [film for film in films if film.path not in unreadable]
-    return DecodedFilms(readable, np.load(array_file, mmap_mode="r"), unreadable)
+    return DecodedFilms(root, readable, np.load(array_file, mmap_mode="r"), unreadable)
 
 
 def _fill_cache(

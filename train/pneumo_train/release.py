@@ -24,7 +24,9 @@ from pneumo_train.fit import TrainingFilms
 from pneumo_train.network import build_serving_model, build_trunk, weights_name
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.plots import draw_curves, save
+from pneumo_train.progress import progress_bar
 from pneumo_train.recipe import Recipe
+from pneumo_train.stress import SHIFTS, measure_stress
 from pneumo_train.trained import MODEL_FILE, description_of
 
 DEFAULT_OPERATING_POINT = "balanced"
@@ -62,6 +64,16 @@ def release_model(
     calibration = fit_calibration(logits["validation"], targets["validation"])
     scores = {split: calibration(values) for split, values in logits.items()}
     points = choose_operating_points(targets["validation"], scores["validation"], "validation")
+    measured_on = "test" if "test" in held_out else "validation"
+    with progress_bar() as bar:
+        shifts = bar.track(SHIFTS, description=f"the {measured_on} films under stress")
+        stress = measure_stress(
+            lambda pixels: calibration(_logits(trunk, pixels)),
+            films.pixels[held_out[measured_on]],
+            targets[measured_on],
+            points[DEFAULT_OPERATING_POINT]["threshold"],
+            shifts,
+        )
     metrics = {split: _metrics(targets[split], scores[split], points) for split in held_out}
 
     save(draw_curves(history), folder / "curves.png")
@@ -79,6 +91,7 @@ def release_model(
             "uncertain_band": fit_uncertain_band(targets["validation"], scores["validation"]).to_dict(),
             "calibration": _describe_calibration(calibration),
             "metrics": metrics,
+            "stress": {"measured_on": measured_on, "shifts": stress},
             "data": _describe_data(decoded),
             "recipe": recipe.model_dump(),
             "epochs": len(history),

@@ -39,7 +39,7 @@ class Row:
     figures
         Name to value, and lower and upper end of its 95 % interval.
     stress
-        The worst ROC AUC, sensitivity and specificity under a shift; None where the run was not measured so.
+        The worst ROC AUC, sensitivity and specificity under a shift.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Row:
     changed: list[str]
     figures: dict[str, tuple[float, float, float]]
     calibration_error: float
-    stress: dict[str, float] | None
+    stress: dict[str, float]
     films: int
     epochs: int
     sides: list[int]
@@ -74,8 +74,6 @@ def read_row(run: Path) -> Row:
         raise RunError(str(run), f"has no finished run with a test split ({error!r})", "let it finish") from error
     options, recipe = read_options(run), read_recipe(str(run / RECIPE_FILE))
     point = test["operating_points"][described["default_operating_point"]]
-    evaluation = run / f"evaluation-{Path(MODEL_FILE).stem}" / "metrics.json"
-    stress = json.loads(evaluation.read_text(encoding="utf-8"))["stress"] if evaluation.is_file() else {}
     trained = {row["phase"] for row in history}
     return Row(
         name=run.name,
@@ -87,7 +85,7 @@ def read_row(run: Path) -> Row:
             **_figures_by_patient(predictions, point["threshold"]),
         },
         calibration_error=test["expected_calibration_error"],
-        stress=stress.get("worst"),
+        stress=described["stress"]["shifts"]["worst"],
         films=described["data"]["films"]["train NORMAL"] + described["data"]["films"]["train PNEUMONIA"],
         epochs=len(history),
         sides=sorted({phase.side for phase in recipe.phases if phase.name in trained}),
@@ -164,7 +162,7 @@ def _figure(name: str, digits: int = 3) -> Any:
 
 
 def _stress(name: str) -> Any:
-    return lambda row: "" if row.stress is None else f"{row.stress[name]:.3f}"
+    return lambda row: f"{row.stress[name]:.3f}"
 
 
 _MEASURED = {

@@ -148,16 +148,20 @@ def read_split(folder: Path, data: Path | None = None) -> DecodedFilms:
 
     Parameters
     ----------
+    folder
+        A run, or any folder with a `split.csv` if `data` is given.
     data
         Where the data set lies now, if not where the run found it.
 
     Raises
     ------
     RunError, DataError
-        The folder holds no run, or the films are no longer there.
+        The folder holds no run or no split, or the films are no longer there.
     """
+    if data is not None:
+        return decode_with_progress(data, _present(read_manifest(folder / MANIFEST), data), None)
     options = read_options(folder)
-    root = data or Path(options.data)
+    root = Path(options.data)
     return decode_with_progress(root, _present(read_manifest(folder / MANIFEST), root), options.cache_folder)
 
 

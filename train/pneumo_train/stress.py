@@ -7,13 +7,15 @@ hospital (Hendrycks & Dietterich, "Benchmarking Neural Network Robustness to Com
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from pneumo_infer.images import Film
+from pneumo_train.calibrate import Scores
+from pneumo_train.evaluate import measure, ranking
 
 Shift = Callable[[Image.Image], Image.Image]
 NOISE_SEED = 20
@@ -129,3 +131,30 @@ def shift_films(pixels: Film, name: str) -> Film:
     """
     shifted = [np.asarray(SHIFTS[name](Image.fromarray(film[:, :, 0])).convert("L")) for film in pixels]
     return np.stack(shifted)[..., None]
+
+
+def measure_stress(
+    score: Callable[[Film], Scores], pixels: Film, targets: Scores, threshold: float, shifts: Iterable[str] = SHIFTS
+) -> dict[str, dict[str, float]]:
+    """ROC AUC, and sensitivity and specificity at a threshold, under each shift and, as `worst`, the least of each.
+
+    Parameters
+    ----------
+    score
+        uint8 (N, 224, 224, 1) to calibrated P(PNEUMONIA), float32 (N,).
+    pixels, targets
+        The films and, 1 for PNEUMONIA, their truth.
+    """
+    figures: dict[str, dict[str, float]] = {}
+    for shift in shifts:
+        probabilities = score(shift_films(pixels, shift))
+        decided = measure(targets, probabilities, threshold)
+        figures[shift] = {
+            "auc": ranking(targets, probabilities)["auc"],
+            "sensitivity": decided["sensitivity"],
+            "specificity": decided["specificity"],
+        }
+    if figures:
+        measured = ("auc", "sensitivity", "specificity")
+        figures["worst"] = {name: min(row[name] for row in figures.values()) for name in measured}
+    return figures
