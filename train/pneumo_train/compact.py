@@ -11,8 +11,8 @@ import numpy as np
 
 from pneumo_infer.files import replacing
 
-# Zip cannot tell earlier times, and the same weights shall give the same bytes.
-EPOCH = (1980, 1, 1, 0, 0, 0)
+# Zip wants a time for each entry; its earliest says nothing. Keras notes when a model was saved in its own metadata.
+EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
 def round_to_float16(model: keras.Model) -> None:
@@ -33,6 +33,6 @@ def save_deflated(model: keras.Model, path: Path) -> None:
         model.save(stored)
         with zipfile.ZipFile(stored) as archive, zipfile.ZipFile(temporary, "w") as smaller:
             for name in archive.namelist():
-                entry = zipfile.ZipInfo(name, EPOCH)
+                entry = zipfile.ZipInfo(name, EARLIEST)
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 smaller.writestr(entry, archive.read(name), compresslevel=9)
