@@ -14,7 +14,7 @@ from pneumo_export.errors import ParityError
 from pneumo_infer import Classifier
 from pneumo_infer.images import Film
 from pneumo_train.calibrate import Scores
-from pneumo_train.evaluate import measure, ranking
+from pneumo_train.measures import measure, ranking
 
 KERAS_BATCH = 32
 ONNX_BATCH = 16

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from pneumo_train.calibrate import Calibration, fit_calibration
-from pneumo_train.evaluate import choose_operating_points, measure, ranking, wilson_interval
 from pneumo_train.fit import class_weights
+from pneumo_train.measures import choose_operating_points, measure, ranking, wilson_interval
 
 
 def scores(count: int = 2000) -> tuple[np.ndarray, np.ndarray]:

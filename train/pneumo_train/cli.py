@@ -148,7 +148,7 @@ def evaluate(
     """Measure a model: metrics.json, and report.html with every figure, plot and missed film."""
     folder = output or model.with_name(f"evaluation-{model.stem}")
     with _reported():
-        done = _load("evaluation").evaluate(
+        done = _load("evaluate").evaluate(
             model, data, folder, operating_point, films.value, _layout(class_folder, patients), stress, cache
         )
         point = done.metrics["operating_points"][done.operating_point]

@@ -21,8 +21,9 @@ class UncertainBand:
     low: float
     high: float
 
-    def __contains__(self, probability: float) -> bool:
-        return self.low <= probability <= self.high
+    def contains(self, probabilities: Scores) -> NDArray[np.bool_]:
+        """Tell for each probability whether the film should be left to a reader."""
+        return (self.low <= probabilities) & (probabilities <= self.high)
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the band as model files carry it."""

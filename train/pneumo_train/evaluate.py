@@ -1,131 +1,103 @@
-"""How good a model is, the way medicine asks: sensitivity and specificity with intervals, then the rest."""
+"""Measures a model on films that it has not learned from, and writes figures and a report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
-
-from pneumo_train.calibrate import Scores, reliability
-
-SCREENING_SENSITIVITY = 0.99
-SPECIFIC_SPECIFICITY = 0.95
-
-
-def wilson_interval(successes: int, total: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson, JASA 22, 1927); 0 to 1 where there is nothing to count."""
-    if total == 0:
-        return 0.0, 1.0
-    interval = binomtest(successes, total).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+from pneumo_infer.errors import ModelError
+from pneumo_infer.files import write_json, write_whole
+from pneumo_infer.model import LABELS
+from pneumo_train.dataset import IndexedFilm, Layout, index_films
+from pneumo_train.errors import DataError
+from pneumo_train.evaluation import Evaluation, measure_films
+from pneumo_train.pixels import decode_films
+from pneumo_train.progress import console, progress_bar
+from pneumo_train.report import write_report
+from pneumo_train.scorer import Scorer, load_scorer
+from pneumo_train.splits import MANIFEST, read_manifest
+from pneumo_train.stress import SHIFTS
 
 
-def measure(targets: Scores, probabilities: Scores, threshold: float) -> dict[str, Any]:
-    """Measure the decisions at one threshold.
-
-    Parameters
-    ----------
-    targets
-        (N,), 1 for PNEUMONIA.
-    probabilities
-        (N,), calibrated P(PNEUMONIA).
-
-    Returns
-    -------
-    dict
-        Sensitivity, specificity, precision, F1 and accuracy, with 95 % Wilson intervals where they are proportions,
-        and the counts behind them.
-    """
-    called, ill = probabilities >= threshold, targets == 1
-    tp, fn = int((called & ill).sum()), int((~called & ill).sum())
-    tn, fp = int((~called & ~ill).sum()), int((called & ~ill).sum())
-    proportions = {
-        "sensitivity": (tp, tp + fn),
-        "specificity": (tn, tn + fp),
-        "precision": (tp, tp + fp),
-        "accuracy": (tp + tn, len(targets)),
-    }
-    return {
-        "threshold": float(threshold),
-        **{name: part / whole if whole else 0.0 for name, (part, whole) in proportions.items()},
-        "f1": 2 * tp / (2 * tp + fp + fn) if tp else 0.0,
-        "intervals": {name: wilson_interval(part, whole) for name, (part, whole) in proportions.items()},
-        "counts": {"true_positive": tp, "false_negative": fn, "true_negative": tn, "false_positive": fp},
-    }
-
-
-def ranking(targets: Scores, probabilities: Scores) -> dict[str, float]:
-    """Measure what needs no threshold: ROC AUC, average precision, Brier score and expected calibration error."""
-    return {
-        "auc": float(roc_auc_score(targets, probabilities)),
-        "average_precision": float(average_precision_score(targets, probabilities)),
-        "brier": float(brier_score_loss(targets, probabilities)),
-        "expected_calibration_error": reliability(targets, probabilities).expected_error,
-    }
-
-
-def bootstrap_by_patient(
-    targets: Scores,
-    probabilities: Scores,
-    patients: Sequence[str],
-    threshold: float,
-    draws: int = 1000,
-    seed: int = 0,
-) -> dict[str, tuple[float, float]]:
-    """95 % intervals of ROC AUC, average precision, and F1 at a threshold: percentiles over patients drawn anew.
-
-    Films of one patient resemble each other, so that patients are drawn, each with all of their films (Field & Welsh,
-    "Bootstrapping Clustered Data", J. R. Stat. Soc. B 69, 2007). Each class is drawn apart, so that both are always
-    there.
-    """
-    rng = np.random.default_rng(seed)
-    rows_of = [_rows_by_patient(targets, np.asarray(patients), label) for label in (0, 1)]
-    drawn: dict[str, list[float]] = {"auc": [], "average_precision": [], "f1": []}
-    for _ in range(draws):
-        rows = np.concatenate([rows[i] for rows in rows_of for i in rng.integers(len(rows), size=len(rows))])
-        drawn["auc"].append(roc_auc_score(targets[rows], probabilities[rows]))
-        drawn["average_precision"].append(average_precision_score(targets[rows], probabilities[rows]))
-        drawn["f1"].append(f1_score(targets[rows], probabilities[rows] >= threshold, zero_division=0))
-    return {name: (float(np.percentile(v, 2.5)), float(np.percentile(v, 97.5))) for name, v in drawn.items()}
-
-
-def _rows_by_patient(targets: Scores, patients: NDArray[np.str_], label: int) -> list[NDArray[np.intp]]:
-    rows = np.flatnonzero(targets == label)
-    _, groups = np.unique(patients[rows], return_inverse=True)
-    return [rows[groups == group] for group in range(groups.max() + 1)]
-
-
-def choose_operating_points(targets: Scores, probabilities: Scores, chosen_on: str) -> dict[str, dict[str, Any]]:
-    """Fix the named thresholds on one set of films.
-
-    `screening` has the highest threshold with a sensitivity of at least 0.99, `specific` the lowest with a specificity
-    of at least 0.95, `balanced` the one with the largest sum of both (Youden, Cancer 3, 1950). Each threshold lies
-    half way between two films' probabilities, so that none of these films hangs on the last digit.
+def evaluate(
+    model: Path,
+    data: Path,
+    output: Path,
+    operating_point: str | None,
+    split: str,
+    layout: Layout,
+    stress: bool,
+    cache: Path | None,
+) -> Evaluation:
+    """Measure a model and write `metrics.json` and `report.html`.
 
     Parameters
     ----------
-    chosen_on
-        Names the set, for the record.
+    model
+        A `.keras` or `.onnx` file.
+    data
+        Root of the films. If `split.csv` of the model's own run lies beside it and names these films, only those of
+        the named split are read; else those of a `test` folder; else all.
+    operating_point
+        Its threshold decides the labels; the model's default one if None.
+    split
+        `test`, `validation` or `all`.
+    layout
+        How the films are laid out below the root.
+    stress
+        Whether to measure under the shifts of `stress.SHIFTS` too.
+
+    Raises
+    ------
+    PneumoError
+        The model or the films cannot be used.
     """
-    false_positive_rate, sensitivity, thresholds = roc_curve(targets, probabilities, drop_intermediate=False)
-    specificity = 1 - false_positive_rate
-    chosen = {
-        "screening": int(np.argmax(sensitivity >= SCREENING_SENSITIVITY)),
-        "balanced": int(np.argmax(sensitivity + specificity)),
-        "specific": int(np.flatnonzero(specificity >= SPECIFIC_SPECIFICITY)[-1]),
-    }
-    floors = np.append(thresholds[1:], 0.0)  # the next lower probability that any film has
-    midpoints = (np.minimum(thresholds, 1.0) + floors) / 2
-    points = {}
-    for name, position in chosen.items():
-        figures = measure(targets, probabilities, float(midpoints[position]))
-        points[name] = {
-            **{key: figures[key] for key in ("threshold", "sensitivity", "specificity")},
-            "intervals": {key: figures["intervals"][key] for key in ("sensitivity", "specificity")},
-            "chosen_on": chosen_on,
-        }
-    return points
+    scorer = load_scorer(model)
+    point = _operating_point(scorer, operating_point)
+    chosen = choose_films(model, data, split, layout)
+    with progress_bar() as bar:
+        decoding = bar.add_task("decoding films", total=len(chosen))
+        decoded = decode_films(data, chosen, cache, lambda: bar.advance(decoding))
+        shifts = list(SHIFTS) if stress else []
+        scoring = bar.add_task("scoring films", total=len(decoded.films) * (1 + len(shifts)))
+        evaluation = measure_films(scorer, decoded, point, shifts, lambda count: bar.advance(scoring, count))
+    output.mkdir(parents=True, exist_ok=True)
+    write_json(output / "metrics.json", evaluation.metrics)
+    with write_whole(output / "report.html") as file:
+        file.write(write_report(evaluation))
+    return evaluation
+
+
+def choose_films(model: Path, data: Path, split: str, layout: Layout) -> list[IndexedFilm]:
+    """Choose films that the model has not learned from, where the model's own split or a test folder tells them.
+
+    Raises
+    ------
+    DataError
+        There is no film of that split, or one class of it is missing.
+    """
+    films = index_films(data, layout)
+    manifest = next((f for f in (model.with_name(MANIFEST), model.parent.parent / MANIFEST) if f.is_file()), None)
+    given = {film.path for film in films}
+    own = [film for film in read_manifest(manifest) if film.path in given] if manifest else []
+    if split == "all":
+        chosen, said = films, "all films of the folder, also those that the model may have learned from"
+    elif own:
+        chosen, said = [film for film in own if film.split == split], f"the {split} films of the model's own split"
+    elif any(film.split == split for film in films):
+        chosen, said = [film for film in films if film.split == split], f"the films in the {split} folder"
+    else:
+        chosen, said = films, "all films of the folder: nothing says which of them the model has learned from"
+    missing = [label for label in LABELS if not any(film.label == label for film in chosen)]
+    if missing:
+        problem = f"has no {missing[0]} film to measure on ({said})"
+        raise DataError(str(data), problem, "choose another --split or --data")
+    console.print(f"measuring on {len(chosen)} films: {said}", highlight=False)
+    return chosen
+
+
+def _operating_point(scorer: Scorer, wanted: str | None) -> str:
+    points = scorer.description["operating_points"]
+    name = str(wanted or scorer.description["default_operating_point"])
+    if name not in points:
+        raise ModelError(scorer.path.name, f"has no operating point {name!r}", f"choose one of {', '.join(points)}")
+    return name

@@ -1,29 +1,23 @@
-"""Measures a model on films that it has not learned from, and writes figures and a report."""
+"""All figures of a model on one set of films."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from pneumo_infer.errors import ModelError
-from pneumo_infer.files import write_json, write_whole
 from pneumo_infer.model import LABELS
 from pneumo_train.calibrate import Scores
 from pneumo_train.conformal import UncertainBand
-from pneumo_train.dataset import IndexedFilm, Layout, index_films
-from pneumo_train.errors import DataError
-from pneumo_train.evaluate import bootstrap_by_patient, measure, ranking, wilson_interval
-from pneumo_train.pixels import DecodedFilms, decode_films
-from pneumo_train.progress import console, progress_bar
-from pneumo_train.scorer import Scored, Scorer, load_scorer
-from pneumo_train.splits import MANIFEST, read_manifest
-from pneumo_train.stress import SHIFTS, measure_stress
+from pneumo_train.dataset import IndexedFilm
+from pneumo_train.measures import bootstrap_by_patient, measure, ranking, wilson_interval
+from pneumo_train.pixels import DecodedFilms
+from pneumo_train.scorer import Scored, Scorer
+from pneumo_train.stress import measure_stress
 
 KINDS = {"bacteria": "bacterial", "virus": "viral"}
 
@@ -60,85 +54,6 @@ class Evaluation:
         probabilities = self.scored.probabilities
         rows = np.flatnonzero(((probabilities >= self.threshold) == called) & ((self.targets == 1) == ill))
         return rows[np.argsort(-probabilities[rows] if called else probabilities[rows], kind="stable")]
-
-
-def evaluate(
-    model: Path,
-    data: Path,
-    output: Path,
-    operating_point: str | None,
-    split: str,
-    layout: Layout,
-    stress: bool,
-    cache: Path | None,
-) -> Evaluation:
-    """Measure a model and write `metrics.json` and `report.html`.
-
-    Parameters
-    ----------
-    model
-        A `.keras` or `.onnx` file.
-    data
-        Root of the films. If `split.csv` of the model's own run lies beside it and names these films, only those of
-        the named split are read; else those of a `test` folder; else all.
-    operating_point
-        Its threshold decides the labels; the model's default one if None.
-    split
-        `test`, `validation` or `all`.
-    layout
-        How the films are laid out below the root.
-    stress
-        Whether to measure under the shifts of `stress.SHIFTS` too.
-
-    Raises
-    ------
-    PneumoError
-        The model or the films cannot be used.
-    """
-    from pneumo_train.report import write_report
-
-    scorer = load_scorer(model)
-    point = _operating_point(scorer, operating_point)
-    chosen = choose_films(model, data, split, layout)
-    with progress_bar() as bar:
-        decoding = bar.add_task("decoding films", total=len(chosen))
-        decoded = decode_films(data, chosen, cache, lambda: bar.advance(decoding))
-        shifts = list(SHIFTS) if stress else []
-        scoring = bar.add_task("scoring films", total=len(decoded.films) * (1 + len(shifts)))
-        evaluation = measure_films(scorer, decoded, point, shifts, lambda count: bar.advance(scoring, count))
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(output / "metrics.json", evaluation.metrics)
-    with write_whole(output / "report.html") as file:
-        file.write(write_report(evaluation))
-    return evaluation
-
-
-def choose_films(model: Path, data: Path, split: str, layout: Layout) -> list[IndexedFilm]:
-    """Choose films that the model has not learned from, where the model's own split or a test folder tells them.
-
-    Raises
-    ------
-    DataError
-        There is no film of that split, or one class of it is missing.
-    """
-    films = index_films(data, layout)
-    manifest = next((f for f in (model.with_name(MANIFEST), model.parent.parent / MANIFEST) if f.is_file()), None)
-    given = {film.path for film in films}
-    own = [film for film in read_manifest(manifest) if film.path in given] if manifest else []
-    if split == "all":
-        chosen, said = films, "all films of the folder, also those that the model may have learned from"
-    elif own:
-        chosen, said = [film for film in own if film.split == split], f"the {split} films of the model's own split"
-    elif any(film.split == split for film in films):
-        chosen, said = [film for film in films if film.split == split], f"the films in the {split} folder"
-    else:
-        chosen, said = films, "all films of the folder: nothing says which of them the model has learned from"
-    missing = [label for label in LABELS if not any(film.label == label for film in chosen)]
-    if missing:
-        problem = f"has no {missing[0]} film to measure on ({said})"
-        raise DataError(str(data), problem, "choose another --split or --data")
-    console.print(f"measuring on {len(chosen)} films: {said}", highlight=False)
-    return chosen
 
 
 def measure_films(
@@ -180,14 +95,6 @@ def measure_films(
     return Evaluation(scorer, decoded, targets, scored, operating_point, metrics)
 
 
-def _operating_point(scorer: Scorer, wanted: str | None) -> str:
-    points = scorer.description["operating_points"]
-    name = str(wanted or scorer.description["default_operating_point"])
-    if name not in points:
-        raise ModelError(scorer.path.name, f"has no operating point {name!r}", f"choose one of {', '.join(points)}")
-    return name
-
-
 def _sensitivity_by_kind(films: list[IndexedFilm], called: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:
     figures = {}
     for kind, name in KINDS.items():
@@ -199,7 +106,7 @@ def _sensitivity_by_kind(films: list[IndexedFilm], called: np.ndarray[Any, np.dt
 
 
 def _measure_band(band: UncertainBand, targets: Scores, probabilities: Scores, threshold: float) -> dict[str, Any]:
-    uncertain = (probabilities >= band.low) & (probabilities <= band.high)
+    uncertain = band.contains(probabilities)
     certain = ~uncertain
     return {
         "low": band.low,

@@ -19,8 +19,8 @@ from pneumo_train.calibrate import Calibration, Scores, fit_calibration
 from pneumo_train.compact import round_to_float16, save_deflated
 from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
-from pneumo_train.evaluate import choose_operating_points, measure, ranking
 from pneumo_train.fit import TrainingFilms
+from pneumo_train.measures import choose_operating_points, measure, ranking
 from pneumo_train.network import build_serving_model, build_trunk, weights_name
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.plots import draw_curves, save

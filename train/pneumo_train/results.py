@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from pneumo_infer.files import write_json, write_whole
 from pneumo_train.errors import RunError
-from pneumo_train.evaluate import bootstrap_by_patient
+from pneumo_train.measures import bootstrap_by_patient
 from pneumo_train.network import weights_name
 from pneumo_train.recipe import Recipe, builtin_recipes, read_recipe
 from pneumo_train.run import RECIPE_FILE, RunOptions, read_options

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from pneumo_infer.images import Film
 from pneumo_train.calibrate import Scores
-from pneumo_train.evaluate import measure, ranking
+from pneumo_train.measures import measure, ranking
 
 Shift = Callable[[Image.Image], Image.Image]
 NOISE_SEED = 20

@@ -1,0 +1,131 @@
+"""How good a model is, the way medicine asks: sensitivity and specificity with intervals, then the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
+
+from pneumo_train.calibrate import Scores, reliability
+
+SCREENING_SENSITIVITY = 0.99
+SPECIFIC_SPECIFICITY = 0.95
+
+
+def wilson_interval(successes: int, total: int) -> tuple[float, float]:
+    """95 % interval of a proportion (Wilson, JASA 22, 1927); 0 to 1 where there is nothing to count."""
+    if total == 0:
+        return 0.0, 1.0
+    interval = binomtest(successes, total).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def measure(targets: Scores, probabilities: Scores, threshold: float) -> dict[str, Any]:
+    """Measure the decisions at one threshold.
+
+    Parameters
+    ----------
+    targets
+        (N,), 1 for PNEUMONIA.
+    probabilities
+        (N,), calibrated P(PNEUMONIA).
+
+    Returns
+    -------
+    dict
+        Sensitivity, specificity, precision, F1 and accuracy, with 95 % Wilson intervals where they are proportions,
+        and the counts behind them.
+    """
+    called, ill = probabilities >= threshold, targets == 1
+    tp, fn = int((called & ill).sum()), int((~called & ill).sum())
+    tn, fp = int((~called & ~ill).sum()), int((called & ~ill).sum())
+    proportions = {
+        "sensitivity": (tp, tp + fn),
+        "specificity": (tn, tn + fp),
+        "precision": (tp, tp + fp),
+        "accuracy": (tp + tn, len(targets)),
+    }
+    return {
+        "threshold": float(threshold),
+        **{name: part / whole if whole else 0.0 for name, (part, whole) in proportions.items()},
+        "f1": 2 * tp / (2 * tp + fp + fn) if tp else 0.0,
+        "intervals": {name: wilson_interval(part, whole) for name, (part, whole) in proportions.items()},
+        "counts": {"true_positive": tp, "false_negative": fn, "true_negative": tn, "false_positive": fp},
+    }
+
+
+def ranking(targets: Scores, probabilities: Scores) -> dict[str, float]:
+    """Measure what needs no threshold: ROC AUC, average precision, Brier score and expected calibration error."""
+    return {
+        "auc": float(roc_auc_score(targets, probabilities)),
+        "average_precision": float(average_precision_score(targets, probabilities)),
+        "brier": float(brier_score_loss(targets, probabilities)),
+        "expected_calibration_error": reliability(targets, probabilities).expected_error,
+    }
+
+
+def bootstrap_by_patient(
+    targets: Scores,
+    probabilities: Scores,
+    patients: Sequence[str],
+    threshold: float,
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of ROC AUC, average precision, and F1 at a threshold: percentiles over patients drawn anew.
+
+    Films of one patient resemble each other, so that patients are drawn, each with all of their films (Field & Welsh,
+    "Bootstrapping Clustered Data", J. R. Stat. Soc. B 69, 2007). Each class is drawn apart, so that both are always
+    there.
+    """
+    rng = np.random.default_rng(seed)
+    rows_of = [_rows_by_patient(targets, np.asarray(patients), label) for label in (0, 1)]
+    drawn: dict[str, list[float]] = {"auc": [], "average_precision": [], "f1": []}
+    for _ in range(draws):
+        rows = np.concatenate([rows[i] for rows in rows_of for i in rng.integers(len(rows), size=len(rows))])
+        drawn["auc"].append(roc_auc_score(targets[rows], probabilities[rows]))
+        drawn["average_precision"].append(average_precision_score(targets[rows], probabilities[rows]))
+        drawn["f1"].append(f1_score(targets[rows], probabilities[rows] >= threshold, zero_division=0))
+    return {name: (float(np.percentile(v, 2.5)), float(np.percentile(v, 97.5))) for name, v in drawn.items()}
+
+
+def _rows_by_patient(targets: Scores, patients: NDArray[np.str_], label: int) -> list[NDArray[np.intp]]:
+    rows = np.flatnonzero(targets == label)
+    _, groups = np.unique(patients[rows], return_inverse=True)
+    return [rows[groups == group] for group in range(groups.max() + 1)]
+
+
+def choose_operating_points(targets: Scores, probabilities: Scores, chosen_on: str) -> dict[str, dict[str, Any]]:
+    """Fix the named thresholds on one set of films.
+
+    `screening` has the highest threshold with a sensitivity of at least 0.99, `specific` the lowest with a specificity
+    of at least 0.95, `balanced` the one with the largest sum of both (Youden, Cancer 3, 1950). Each threshold lies
+    half way between two films' probabilities, so that none of these films hangs on the last digit.
+
+    Parameters
+    ----------
+    chosen_on
+        Names the set, for the record.
+    """
+    false_positive_rate, sensitivity, thresholds = roc_curve(targets, probabilities, drop_intermediate=False)
+    specificity = 1 - false_positive_rate
+    chosen = {
+        "screening": int(np.argmax(sensitivity >= SCREENING_SENSITIVITY)),
+        "balanced": int(np.argmax(sensitivity + specificity)),
+        "specific": int(np.flatnonzero(specificity >= SPECIFIC_SPECIFICITY)[-1]),
+    }
+    floors = np.append(thresholds[1:], 0.0)  # the next lower probability that any film has
+    midpoints = (np.minimum(thresholds, 1.0) + floors) / 2
+    points = {}
+    for name, position in chosen.items():
+        figures = measure(targets, probabilities, float(midpoints[position]))
+        points[name] = {
+            **{key: figures[key] for key in ("threshold", "sensitivity", "specificity")},
+            "intervals": {key: figures["intervals"][key] for key in ("sensitivity", "specificity")},
+            "chosen_on": chosen_on,
+        }
+    return points
