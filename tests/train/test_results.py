@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from tiny_training import TinyTraining, read_csv
 
 from pneumo_train.errors import RunError
+from pneumo_train.recipe import read_recipe
 from pneumo_train.results import read_row, render, write_results
 
 
 def test_a_row_is_what_the_run_measured(tiny: TinyTraining, tiny_run: Path) -> None:
-    row = read_row(tiny_run)
+    row = read_row(tiny_run, Path("rows"))
     test = json.loads((tiny_run / "metrics.json").read_text())["test"]
     point = test["operating_points"]["balanced"]
     assert row.figures["sensitivity"] == (point["sensitivity"], *point["intervals"]["sensitivity"])
@@ -21,14 +23,16 @@ def test_a_row_is_what_the_run_measured(tiny: TinyTraining, tiny_run: Path) -> N
     assert row.figures["f1"][0] == pytest.approx(point["f1"])
     assert all(low <= value <= high for value, low, high in row.figures.values())
     assert row.films == sum(film["split"] == "train" for film in read_csv(tiny_run / "split.csv"))
-    assert row.epochs == 10
-    assert row.sides == [224]
+    assert row.epochs == ["head 8 at 224 px", "top 10 layers 2 at 224 px"]
+    assert row.megabytes == pytest.approx((tiny_run / "model.keras").stat().st_size / 1e6)
     assert row.weights == tiny.weights.name
-    assert row.command == f"pneumo-train --recipe tiny --weights {tiny.weights.name}"
+    assert row.command == f"pneumo-train --recipe rows/tiny.toml --weights {tiny.weights.name}"
 
 
 def test_rows_are_kept_and_the_table_has_all_of_them(tiny_run: Path, tmp_path: Path) -> None:
     write_results([tiny_run], tmp_path / "rows", tmp_path / "RESULTS.md")
+    kept = read_recipe(str(tmp_path / "rows" / "tiny.toml"))
+    assert kept == read_recipe(str(tiny_run / "recipe.toml"))
     other = json.loads((tmp_path / "rows" / "tiny.json").read_text())
     other.update(name="scratch", claimed="accuracy 0.95", stress={"auc": 0.9, "sensitivity": 0.8, "specificity": 0.7})
     (tmp_path / "rows" / "scratch.json").write_text(json.dumps(other))
@@ -49,3 +53,18 @@ def test_a_run_that_has_not_finished_writes_nothing(tiny_run: Path, tmp_path: Pa
         write_results([tiny_run, tmp_path / "run"], tmp_path / "rows", tmp_path / "RESULTS.md")
     assert not (tmp_path / "rows").exists()
     assert not (tmp_path / "RESULTS.md").exists()
+
+
+def test_a_recipe_that_ships_is_cited_by_name_with_what_was_taken_away(tiny_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "scratch"
+    shutil.copytree(tiny_run, run)
+    settings = ["phases.0.side=128", "fit.epochs=3"]
+    (run / "recipe.toml").write_text(read_recipe("scratch", settings).to_toml())
+    (run / "run.json").write_text(
+        json.dumps({"data": "", "recipe": "scratch", "weights": "none", "settings": settings})
+    )
+    write_results([run], tmp_path / "rows", tmp_path / "RESULTS.md")
+    table = (tmp_path / "RESULTS.md").read_text()
+    assert "| less than published: phases.0.side=128, fit.epochs=3 |" in table
+    assert "| `pneumo-train --recipe scratch --set phases.0.side=128 --set fit.epochs=3` |" in table
+    assert not (tmp_path / "rows" / "scratch.toml").exists()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 from sklearn.metrics import f1_score, roc_auc_score
 
 from pneumo_infer.files import write_json, write_whole
-from pneumo_train.errors import RunError
+from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.measures import bootstrap_by_patient
 from pneumo_train.network import weights_name
 from pneumo_train.recipe import Recipe, builtin_recipes, read_recipe
@@ -26,7 +28,10 @@ PREAMBLE = """# Results
 Made by `pneumo-train results RUN…` from the run folders. Every row is measured on the same internal test films, split
 by patient, at the operating point `balanced`, which was fixed on validation films. In brackets: 95 % intervals,
 Wilson's for proportions, a bootstrap by patient for F1 and AUC. What was claimed was measured on other films, mostly on
-splits that share patients. Minutes are those of the training epochs on two processor cores shared with other work.
+splits that share patients. ECE is the expected calibration error; stress, the worst of the shifts that
+`pneumo-train evaluate` applies. Epochs tell which layers learned, for how many epochs, on films of how many pixels.
+MB is the size of the `.keras` file. Minutes are those of the training epochs on two processor cores shared with other
+work.
 """
 
 
@@ -40,25 +45,29 @@ class Row:
         Name to value, and lower and upper end of its 95 % interval.
     stress
         The worst ROC AUC, sensitivity and specificity under a shift.
+    reduced
+        What the command line took away from, or changed in, the recipe.
+    epochs
+        For each phase: which layers learned, for how many epochs, at which side of the film.
     """
 
     name: str
-    recipe: str
+    summary: str
     claimed: str
-    changed: list[str]
     figures: dict[str, tuple[float, float, float]]
     calibration_error: float
     stress: dict[str, float]
     films: int
-    epochs: int
-    sides: list[int]
+    reduced: list[str]
+    epochs: list[str]
+    megabytes: float
     weights: str
     minutes: float
     command: str
 
 
-def read_row(run: Path) -> Row:
-    """Read one run's folder.
+def read_row(run: Path, rows_folder: Path) -> Row:
+    """Read one run's folder; a recipe that does not ship is cited as it will lie in the folder of rows.
 
     Raises
     ------
@@ -74,12 +83,10 @@ def read_row(run: Path) -> Row:
         raise RunError(str(run), f"has no finished run with a test split ({error!r})", "let it finish") from error
     options, recipe = read_options(run), read_recipe(str(run / RECIPE_FILE))
     point = test["operating_points"][described["default_operating_point"]]
-    trained = {row["phase"] for row in history}
     return Row(
         name=run.name,
-        recipe=Path(options.recipe).stem,
+        summary=recipe.summary,
         claimed=recipe.claimed,
-        changed=list(options.settings),
         figures={
             **{name: (point[name], *point["intervals"][name]) for name in PROPORTIONS},
             **_figures_by_patient(predictions, point["threshold"]),
@@ -87,25 +94,30 @@ def read_row(run: Path) -> Row:
         calibration_error=test["expected_calibration_error"],
         stress=described["stress"]["shifts"]["worst"],
         films=described["data"]["films"]["train NORMAL"] + described["data"]["films"]["train PNEUMONIA"],
-        epochs=len(history),
-        sides=sorted({phase.side for phase in recipe.phases if phase.name in trained}),
+        reduced=list(options.settings),
+        epochs=_epochs(recipe, Counter(row["phase"] for row in history)),
+        megabytes=(run / MODEL_FILE).stat().st_size / 1e6,
         weights="random init" if options.weights == "none" else weights_name(options.weights),
         minutes=sum(float(row["seconds"]) for row in history) / 60,
-        command=_command(options, recipe),
+        command=_command(options, recipe, rows_folder / f"{run.name}.toml"),
     )
 
 
 def write_results(runs: Sequence[Path], rows_folder: Path, table: Path) -> list[Row]:
-    """Keep a row of each run as JSON, and write the table of all rows that are kept.
+    """Keep a row of each run as JSON, beside it its recipe if that does not ship, and write the table of all rows.
 
     Raises
     ------
     RunError
         A run has not finished; nothing is written then.
     """
-    read = [read_row(run) for run in runs]
+    read = [read_row(run, rows_folder) for run in runs]
     rows_folder.mkdir(parents=True, exist_ok=True)
-    for row in read:
+    for run, row in zip(runs, read, strict=True):
+        own_recipe = rows_folder / f"{row.name}.toml"
+        if str(own_recipe) in row.command:
+            with write_whole(own_recipe) as file:
+                file.write((run / RECIPE_FILE).read_text(encoding="utf-8"))
         write_json(rows_folder / f"{row.name}.json", asdict(row))
     rows = [Row(**json.loads(file.read_text(encoding="utf-8"))) for file in sorted(rows_folder.glob("*.json"))]
     with write_whole(table) as file:
@@ -139,13 +151,32 @@ def _figures_by_patient(predictions: list[dict[str, str]], threshold: float) -> 
     }
 
 
-def _command(options: RunOptions, recipe: Recipe) -> str:
-    parts = ["pneumo-train", "--recipe", Path(options.recipe).stem]
+def _epochs(recipe: Recipe, done: Counter[str]) -> list[str]:
+    """For example `top 95 layers 3 at 224 px`."""
+    layers = {"head": "head", "all": "all layers"}
+    return [
+        f"{layers.get(str(phase.train), f'top {phase.train} layers')} {done[phase.name]} at {phase.side} px"
+        for phase in recipe.phases
+        if done[phase.name]
+    ]
+
+
+def _command(options: RunOptions, recipe: Recipe, own_recipe: Path) -> str:
+    parts = ["pneumo-train", "--recipe"]
+    if _ships(options, recipe):
+        parts += [options.recipe, *(word for setting in options.settings for word in ("--set", shlex.quote(setting)))]
+    else:
+        parts.append(str(own_recipe))
     if options.weights != recipe.network.weights:
         parts += ["--weights", weights_name(options.weights)]
-    for setting in options.settings:
-        parts += ["--set", f"'{setting}'" if " " in setting else setting]
     return " ".join(parts)
+
+
+def _ships(options: RunOptions, recipe: Recipe) -> bool:
+    try:
+        return options.recipe in builtin_recipes() and read_recipe(options.recipe, options.settings) == recipe
+    except RecipeError:  # a setting of a recipe that has changed since
+        return False
 
 
 def _read_csv(path: Path) -> list[dict[str, str]]:
@@ -178,14 +209,20 @@ _MEASURED = {
 }
 _SPENT = {
     "films": lambda row: str(row.films),
-    "epochs": lambda row: str(row.epochs),
-    "pixels": lambda row: ", ".join(map(str, row.sides)),
+    "epochs": lambda row: "; ".join(row.epochs),
+    "MB": lambda row: f"{row.megabytes:.0f}",
     "weights": lambda row: row.weights,
     "minutes": lambda row: f"{row.minutes:.0f}",
     "command": lambda row: f"`{row.command}`",
 }
-_RECIPE_COLUMNS = {"recipe": lambda row: row.name, "claimed": lambda row: row.claimed, **_MEASURED, **_SPENT}
-_VARIANT_COLUMNS = {"run": lambda row: row.name, **_MEASURED, **_SPENT}
+_RECIPE_COLUMNS = {
+    "recipe": lambda row: row.name,
+    "claimed": lambda row: row.claimed,
+    **_MEASURED,
+    "schedule": lambda row: f"less than published: {', '.join(row.reduced)}" if row.reduced else "in full",
+    **_SPENT,
+}
+_VARIANT_COLUMNS = {"run": lambda row: row.name, "what it is": lambda row: row.summary, **_MEASURED, **_SPENT}
 
 
 def _table(rows: Sequence[Row], columns: dict[str, Any]) -> str:
