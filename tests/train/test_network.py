@@ -65,7 +65,15 @@ def test_the_served_model_calibrates(trunk: keras.Model) -> None:
 
 def test_augmentation_acts_in_training_only_and_stays_in_range(trunk: keras.Model) -> None:
     everything = Augment(
-        flip=True, rotation_degrees=10, shear=0.1, shift=0.1, zoom_in=0.2, brightness=0.2, contrast=0.3, noise=0.05
+        flip=True,
+        rotation_degrees=10,
+        shear=0.1,
+        shift=0.1,
+        zoom_in=0.2,
+        frame=0.2,
+        brightness=0.2,
+        contrast=0.3,
+        noise=0.05,
     )
     training = build_training_model(trunk, everything, phase_of(least_area=0.3), seed=0)
     films = np.random.default_rng(2).integers(0, 256, (4, 224, 224, 1), dtype=np.uint8)
@@ -75,6 +83,25 @@ def test_augmentation_acts_in_training_only_and_stays_in_range(trunk: keras.Mode
     assert changed.min() >= 0
     assert changed.max() <= 255
     assert np.abs(changed - films).mean() > 5
+
+
+def augmented(trunk: keras.Model, augment: Augment, films: np.ndarray) -> np.ndarray:
+    training = build_training_model(trunk, augment, phase_of(), seed=0)
+    return np.asarray(keras.Model(training.input, training.layers[-2].output)(films, training=True))
+
+
+def test_what_a_turn_leaves_empty(trunk: keras.Model) -> None:
+    films = np.full((8, 224, 224, 1), 200, np.uint8)
+    turned = {fill: augmented(trunk, Augment(rotation_degrees=10, fill=fill), films) for fill in ("black", "edge")}
+    assert turned["black"].min() == 0
+    assert turned["edge"].min() == pytest.approx(200, abs=0.1)
+
+
+def test_a_frame_leaves_black_around_the_film_or_stretches_it(trunk: keras.Model) -> None:
+    films = np.full((32, 224, 224, 1), 200, np.uint8)
+    black = (augmented(trunk, Augment(frame=0.2), films) < 1).mean(axis=(1, 2, 3))
+    assert (black == 0).any()
+    assert 0.1 < black.max() < 1 - 1 / 1.2**2 + 0.01
 
 
 def test_each_recipe_makes_the_head_it_describes() -> None:

@@ -140,16 +140,18 @@ def _head(x: keras.KerasTensor, network: Network) -> keras.KerasTensor:
 
 
 def _augmentation(augment: Augment, least_area: float, seed: int) -> list[keras.layers.Layer]:
-    edge = {"fill_mode": "constant", "fill_value": 0.0}
+    black = {"fill_mode": "constant", "fill_value": 0.0}
+    fill = black if augment.fill == "black" else {"fill_mode": "nearest"}
     grey = {"value_range": (0, 1)}
     turn = augment.rotation_degrees / 360
     zoom = (-augment.zoom_in, augment.zoom_out)
     given: list[tuple[bool, Callable[..., keras.layers.Layer]]] = [
         (augment.flip, partial(keras.layers.RandomFlip, "horizontal")),
-        (augment.shift > 0, partial(keras.layers.RandomTranslation, augment.shift, augment.shift, **edge)),
-        (augment.rotation_degrees > 0, partial(keras.layers.RandomRotation, (-turn, turn), **edge)),
-        (augment.shear > 0, partial(keras.layers.RandomShear, augment.shear, augment.shear, **edge)),
-        (zoom != (0, 0), partial(keras.layers.RandomZoom, zoom, zoom, **edge)),
+        (augment.shift > 0, partial(keras.layers.RandomTranslation, augment.shift, augment.shift, **fill)),
+        (augment.rotation_degrees > 0, partial(keras.layers.RandomRotation, (-turn, turn), **fill)),
+        (augment.shear > 0, partial(keras.layers.RandomShear, augment.shear, augment.shear, **fill)),
+        (zoom != (0, 0), partial(keras.layers.RandomZoom, zoom, zoom, **fill)),
+        (augment.frame > 0, partial(keras.layers.RandomZoom, *[(-augment.frame, augment.frame)] * 2, **black)),
         (least_area < 1, partial(RandomResizedCrop, least_area)),
         (augment.noise > 0, partial(keras.layers.GaussianNoise, augment.noise)),
         (augment.brightness > 0, partial(keras.layers.RandomBrightness, augment.brightness, **grey)),

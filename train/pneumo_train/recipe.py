@@ -55,8 +55,11 @@ class Network(Section):
 class Augment(Section):
     """Random changes to each training film, drawn anew each time it is seen; what is left out does not happen.
 
-    Shifts and zooms are fractions of the side; `zoom_in = 0.4` shows as little as 60 % of each side. Brightness and
-    noise (its standard deviation) are fractions of the grey range, contrast a fraction of the film's own.
+    Shifts and zooms are fractions of the side; `zoom_in = 0.4` shows as little as 60 % of each side. What they and a
+    turn leave empty is filled with the film's `edge`, or is `black`: where every film of the training has black wedges
+    in its corners, a network takes their absence for a sign. `frame` shrinks by up to this share onto black, or
+    stretches by as much, width and height apart, as padding, collimation and squashing do. Brightness and noise (its
+    standard deviation) are fractions of the grey range, contrast a fraction of the film's own.
     """
 
     flip: bool = False
@@ -65,6 +68,8 @@ class Augment(Section):
     shift: Strength = 0.0
     zoom_in: Strength = 0.0
     zoom_out: Strength = 0.0
+    fill: Literal["black", "edge"] = "black"
+    frame: Strength = 0.0
     brightness: Strength = 0.0
     contrast: Strength = 0.0
     noise: Strength = 0.0

@@ -80,8 +80,8 @@ def _stretch(image: Image.Image, share: float) -> Image.Image:
     return _on_black(narrow, image.size)
 
 
-def _border(image: Image.Image, width: int) -> Image.Image:
-    return ImageOps.expand(ImageOps.crop(image, width), width, fill=255)
+def _border(image: Image.Image, width: int, grey: int) -> Image.Image:
+    return ImageOps.expand(ImageOps.crop(image, width), width, fill=grey)
 
 
 def _marker(image: Image.Image) -> Image.Image:
@@ -111,7 +111,8 @@ SHIFTS: dict[str, Shift] = {
     "JPEG quality 15": partial(_jpeg, quality=15),
     "resampled by nearest neighbour": partial(_resample, resampling=Image.Resampling.NEAREST),
     "resampled by Lanczos": partial(_resample, resampling=Image.Resampling.LANCZOS),
-    "white border of 10 pixels": partial(_border, width=10),
+    "white border of 10 pixels": partial(_border, width=10, grey=255),
+    "black border of 10 pixels": partial(_border, width=10, grey=0),
     "burned-in markers": _marker,
 }
 
