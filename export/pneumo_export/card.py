@@ -91,6 +91,10 @@ def _performance(described: dict[str, Any]) -> str:
         "## Performance",
         f"Thresholds are fixed on the validation films; the default one is `{described['default_operating_point']}`. "
         "In brackets: 95 % Wilson intervals. Figures of the Keras model.",
+        "",
+        "`balanced` is the default because models of this kind keep their sensitivity on films from elsewhere and lose "
+        "specificity: a threshold as low as that of `screening` has little of it to lose. Take `screening` where a "
+        "missed pneumonia costs more than a false alarm.",
     ]
     for split, metrics in described["metrics"].items():
         lines += [
