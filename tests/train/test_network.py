@@ -104,6 +104,17 @@ def test_a_frame_leaves_black_around_the_film_or_stretches_it(trunk: keras.Model
     assert 0.1 < black.max() < 1 - 1 / 1.2**2 + 0.01
 
 
+def test_a_hidden_edge_is_not_seen() -> None:
+    keras.utils.set_random_seed(0)
+    trunk = build_trunk("none", PLAIN.model_copy(update={"hidden_edge": 6}))
+    films = np.random.default_rng(4).uniform(0, 255, (2, 224, 224, 1)).astype(np.float32)
+    at_the_edge, inside = films.copy(), films.copy()
+    at_the_edge[:, :6], at_the_edge[:, :, -6:] = 255, 255
+    inside[:, 6] = 255
+    np.testing.assert_array_equal(trunk(at_the_edge), trunk(films))
+    assert np.abs(np.asarray(trunk(inside)) - np.asarray(trunk(films))).min() > 0
+
+
 def test_each_recipe_makes_the_head_it_describes() -> None:
     def head(name: str) -> list[str]:
         trunk = build_trunk("none", builtin_recipes()[name].network)

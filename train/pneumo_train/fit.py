@@ -67,7 +67,9 @@ def _start_or_resume(
 ) -> keras.Model:
     if journal.rows(phase.name):
         return keras.models.load_model(journal.checkpoints / str(journal.last))
-    trunk = build_trunk(weights, recipe.network) if journal.kept is None else _kept_trunk(journal)
+    trunk = build_trunk(weights if journal.kept is None else "none", recipe.network)
+    if journal.kept is not None:
+        trunk.set_weights(_kept_trunk(journal).get_weights())
     set_trainable(trunk, phase, pretrained=weights != "none")
     model = build_training_model(trunk, phase.augment or recipe.augment, phase, recipe.split.seed)
     _compile(model, phase, recipe.fit, batches_an_epoch)

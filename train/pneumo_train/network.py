@@ -45,7 +45,8 @@ def build_trunk(weights: str, network: Network) -> keras.Model:
         The weights cannot be loaded.
     """
     pixels = keras.Input((None, None, 1), name="pixels")
-    colour = keras.layers.Concatenate(name="grey_to_colour")([pixels, pixels, pixels])
+    grey = _hide_edge(pixels, network.hidden_edge) if network.hidden_edge else pixels
+    colour = keras.layers.Concatenate(name="grey_to_colour")([grey, grey, grey])
     scale, offset = SCALINGS[network.backbone, network.scaling]
     scaled = keras.layers.Rescaling(scale, offset, name="scaling")(colour)
     features = keras.layers.GlobalAveragePooling2D(name="features")(_backbone(network.backbone, weights)(scaled))
@@ -102,6 +103,11 @@ def set_trainable(trunk: keras.Model, phase: Phase, pretrained: bool) -> None:
 def find_backbone(trunk: keras.Model) -> keras.Model:
     """Find the one layer of a trunk that is a network of its own."""
     return next(layer for layer in trunk.layers if isinstance(layer, keras.Model))
+
+
+def _hide_edge(pixels: keras.KerasTensor, width: int) -> keras.KerasTensor:
+    inner = keras.layers.Cropping2D(width, name="cut_edge")(pixels)
+    return keras.layers.ZeroPadding2D(width, name="black_edge")(inner)
 
 
 def _backbone(name: str, weights: str) -> keras.Model:
