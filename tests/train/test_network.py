@@ -115,6 +115,18 @@ def test_a_hidden_edge_is_not_seen() -> None:
     assert np.abs(np.asarray(trunk(inside)) - np.asarray(trunk(films))).min() > 0
 
 
+def test_scaled_by_itself_a_film_may_be_darker_or_flatter() -> None:
+    keras.utils.set_random_seed(0)
+    network = PLAIN.model_copy(update={"scaling": "film", "hidden_edge": 6})
+    trunk = build_trunk("none", network)
+    films = np.random.default_rng(5).uniform(0, 255, (2, 224, 224, 1)).astype(np.float32)
+    seen = np.asarray(keras.Model(trunk.input, trunk.get_layer("scaling").output)(films))
+    np.testing.assert_allclose(seen.mean(axis=(1, 2)), 0, atol=0.05)
+    np.testing.assert_allclose(seen.std(axis=(1, 2)), 58, rtol=1e-3)
+    np.testing.assert_allclose(trunk(films * 0.5 + 20), trunk(films), rtol=1e-2, atol=1e-3)
+    assert np.isfinite(np.asarray(trunk(np.zeros_like(films)))).all()
+
+
 def test_each_recipe_makes_the_head_it_describes() -> None:
     def head(name: str) -> list[str]:
         trunk = build_trunk("none", builtin_recipes()[name].network)

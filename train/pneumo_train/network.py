@@ -25,6 +25,9 @@ SCALINGS: dict[tuple[str, str], tuple[float, float | list[float]]] = {
     ("mobilenetv2", "imagenet"): (1 / 127.5, -1.0),
     ("resnet50", "unit"): (1 / 255, 0.0),
     ("mobilenetv2", "unit"): (1 / 255, 0.0),
+    # The standard deviation of ImageNet's greys, on the scale that the backbone's weights expect.
+    ("resnet50", "film"): (58.0, 0.0),
+    ("mobilenetv2", "film"): (0.45, 0.0),
 }
 # Keras' own 0.99 lags behind the weights for most of an epoch of a few hundred batches.
 BATCH_NORMALISATION_MOMENTUM = 0.9
@@ -45,11 +48,14 @@ def build_trunk(weights: str, network: Network) -> keras.Model:
         The weights cannot be loaded.
     """
     pixels = keras.Input((None, None, 1), name="pixels")
-    grey = _hide_edge(pixels, network.hidden_edge) if network.hidden_edge else pixels
-    colour = keras.layers.Concatenate(name="grey_to_colour")([grey, grey, grey])
-    scale, offset = SCALINGS[network.backbone, network.scaling]
-    scaled = keras.layers.Rescaling(scale, offset, name="scaling")(colour)
-    features = keras.layers.GlobalAveragePooling2D(name="features")(_backbone(network.backbone, weights)(scaled))
+    x = keras.layers.Cropping2D(network.hidden_edge, name="cut_edge")(pixels) if network.hidden_edge else pixels
+    if network.scaling == "film":
+        x = keras.layers.GroupNormalization(1, epsilon=1.0, center=False, scale=False, name="standardise")(x)
+    x = keras.layers.Concatenate(name="grey_to_colour")([x, x, x])
+    x = keras.layers.Rescaling(*SCALINGS[network.backbone, network.scaling], name="scaling")(x)
+    if network.hidden_edge:  # refilled with what convolutions pad with, so that maps keep their size
+        x = keras.layers.ZeroPadding2D(network.hidden_edge, name="padded_edge")(x)
+    features = keras.layers.GlobalAveragePooling2D(name="features")(_backbone(network.backbone, weights)(x))
     return keras.Model(pixels, _head(features, network), name="trunk")
 
 
@@ -103,11 +109,6 @@ def set_trainable(trunk: keras.Model, phase: Phase, pretrained: bool) -> None:
 def find_backbone(trunk: keras.Model) -> keras.Model:
     """Find the one layer of a trunk that is a network of its own."""
     return next(layer for layer in trunk.layers if isinstance(layer, keras.Model))
-
-
-def _hide_edge(pixels: keras.KerasTensor, width: int) -> keras.KerasTensor:
-    inner = keras.layers.Cropping2D(width, name="cut_edge")(pixels)
-    return keras.layers.ZeroPadding2D(width, name="black_edge")(inner)
 
 
 def _backbone(name: str, weights: str) -> keras.Model:

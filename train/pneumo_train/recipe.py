@@ -36,22 +36,24 @@ class Network(Section):
     """The backbone, and the head on its pooled features.
 
     `weights` is where the backbone starts from unless the command line says otherwise. `scaling` is what the backbone's
-    ImageNet weights expect (`imagenet`), or plainly 0..1 (`unit`). The head is, in this order and where given: batch
-    normalisation, dropout, a hidden layer with ReLU and its own dropout, and the classes: one logit (`sigmoid`), or one
-    for each class (`softmax`). `hidden_edge` is how many pixels along each edge the network is kept from seeing, in
-    training and afterwards: how a film was cut and framed tells the classes apart in one hospital, not in the next.
+    ImageNet weights expect (`imagenet`), plainly 0..1 (`unit`), or each film's own (`film`): its greys less their mean,
+    in units of their standard deviation, so that exposure and contrast do not matter. `hidden_edge` is how many pixels
+    along each edge the network is kept from seeing, in training and afterwards: how a film was cut and framed tells the
+    classes apart in one hospital, not in the next. The head is, in this order and where given: batch normalisation,
+    dropout, a hidden layer with ReLU and its own dropout, and the classes: one logit (`sigmoid`), or one for each class
+    (`softmax`).
     """
 
     backbone: Literal["resnet50", "mobilenetv2"]
     weights: Literal["imagenet", "none"] = "imagenet"
-    scaling: Literal["imagenet", "unit"]
+    scaling: Literal["film", "imagenet", "unit"]
+    hidden_edge: Annotated[int, Field(ge=0, le=32)] = 0
     head_batch_normalisation: bool = False
     dropout: Strength = 0.0
     hidden_units: Annotated[int, Field(ge=0)] = 0
     hidden_dropout: Strength = 0.0
     l2: Annotated[float, Field(ge=0.0)] = 0.0
     classes: Literal["sigmoid", "softmax"] = "sigmoid"
-    hidden_edge: Annotated[int, Field(ge=0, le=32)] = 0
 
 
 class Augment(Section):
