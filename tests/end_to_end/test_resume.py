@@ -16,9 +16,9 @@ from tiny_training import TinyTraining, read_csv
 
 def stop_after_first_epoch(command: list[str | Path], run: Path, how: signal.Signals) -> tuple[int, str]:
     # A suite that a shell runs in the background hands on that interrupts are ignored.
-    heeding = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGINT, heeding)
+    signal.signal(signal.SIGINT, handler)
     assert process.stderr is not None
     deadline = time.monotonic() + 300
     while not read_csv(run / "history.csv"):
