@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pneumo_infer.images import Film
 from pneumo_train.batches import FilmBatches, SeedEachEpoch
 from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint_name
-from pneumo_train.network import build_training_model, build_trunk, set_trainable
+from pneumo_train.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
 from pneumo_train.progress import EpochProgress
 from pneumo_train.recipe import Fit, Phase, Recipe
 
@@ -67,9 +67,10 @@ def _start_or_resume(
 ) -> keras.Model:
     if journal.rows(phase.name):
         return keras.models.load_model(journal.checkpoints / str(journal.last))
-    trunk = build_trunk(weights if journal.kept is None else "none", recipe.network)
-    if journal.kept is not None:
-        trunk.set_weights(_kept_trunk(journal).get_weights())
+    if journal.kept is None:
+        trunk = build_trunk(weights, recipe.network)
+    else:
+        trunk = rebuild_trunk(_kept_trunk(journal), recipe.network)
     set_trainable(trunk, phase, pretrained=weights != "none")
     model = build_training_model(trunk, phase.augment or recipe.augment, phase, recipe.split.seed)
     _compile(model, phase, recipe.fit, batches_an_epoch)

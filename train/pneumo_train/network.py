@@ -59,6 +59,13 @@ def build_trunk(weights: str, network: Network) -> keras.Model:
     return keras.Model(pixels, _head(features, network), name="trunk")
 
 
+def rebuild_trunk(trunk: keras.Model, network: Network) -> keras.Model:
+    """Build a trunk anew with another's weights, under the precision and on the devices that are set now."""
+    rebuilt = build_trunk("none", network)
+    rebuilt.set_weights(trunk.get_weights())
+    return rebuilt
+
+
 def build_training_model(trunk: keras.Model, augment: Augment, phase: Phase, seed: int) -> keras.Model:
     """Put augmentation before the trunk: uint8 (N, 224, 224, 1) to logits; augmentation acts in training only.
 

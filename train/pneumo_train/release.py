@@ -21,7 +21,7 @@ from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
 from pneumo_train.fit import TrainingFilms
 from pneumo_train.measures import choose_operating_points, measure, ranking
-from pneumo_train.network import build_serving_model, build_trunk, weights_name
+from pneumo_train.network import build_serving_model, rebuild_trunk, weights_name
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.plots import draw_curves, save
 from pneumo_train.progress import progress_bar
@@ -55,7 +55,7 @@ def release_model(
     history: list[dict[str, Any]],
 ) -> None:
     """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all."""
-    trunk = _in_float32(trunk, recipe)
+    trunk = rebuild_trunk(trunk, recipe.network)  # without what training alone needs: mixed precision, several devices
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
     exact = _logits(trunk, films.pixels[held_out["validation"]])
     round_to_float16(trunk)
@@ -99,13 +99,6 @@ def release_model(
             "rounding": _describe_rounding(calibration(exact), scores["validation"], points),
         },
     )
-
-
-def _in_float32(trunk: keras.Model, recipe: Recipe) -> keras.Model:
-    """Build the trunk again without what training alone needs: mixed precision, or several devices."""
-    plain = build_trunk("none", recipe.network)
-    plain.set_weights(trunk.get_weights())
-    return plain
 
 
 def _logits(trunk: keras.Model, pixels: Film) -> Scores:

@@ -49,6 +49,8 @@ class Row:
         What the command line took away from, or changed in, the recipe.
     epochs
         For each phase: which layers learned, for how many epochs, at which side of the film.
+    ships
+        Whether the recipe is one of those that the package carries.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Row:
     megabytes: float
     weights: str
     minutes: float
+    ships: bool
     command: str
 
 
@@ -82,6 +85,7 @@ def read_row(run: Path, rows_folder: Path) -> Row:
     except (OSError, ValueError, KeyError) as error:
         raise RunError(str(run), f"has no finished run with a test split ({error!r})", "let it finish") from error
     options, recipe = read_options(run), read_recipe(str(run / RECIPE_FILE))
+    ships = _ships(options, recipe)
     point = test["operating_points"][described["default_operating_point"]]
     return Row(
         name=run.name,
@@ -99,7 +103,8 @@ def read_row(run: Path, rows_folder: Path) -> Row:
         megabytes=(run / MODEL_FILE).stat().st_size / 1e6,
         weights="random init" if options.weights == "none" else weights_name(options.weights),
         minutes=sum(float(row["seconds"]) for row in history) / 60,
-        command=_command(options, recipe, rows_folder / f"{run.name}.toml"),
+        ships=ships,
+        command=_command(options, recipe, None if ships else rows_folder / f"{run.name}.toml"),
     )
 
 
@@ -114,9 +119,8 @@ def write_results(runs: Sequence[Path], rows_folder: Path, table: Path) -> list[
     read = [read_row(run, rows_folder) for run in runs]
     rows_folder.mkdir(parents=True, exist_ok=True)
     for run, row in zip(runs, read, strict=True):
-        own_recipe = rows_folder / f"{row.name}.toml"
-        if str(own_recipe) in row.command:
-            with write_whole(own_recipe) as file:
+        if not row.ships:
+            with write_whole(rows_folder / f"{row.name}.toml") as file:
                 file.write((run / RECIPE_FILE).read_text(encoding="utf-8"))
         write_json(rows_folder / f"{row.name}.json", asdict(row))
     rows = [Row(**json.loads(file.read_text(encoding="utf-8"))) for file in sorted(rows_folder.glob("*.json"))]
@@ -161,9 +165,9 @@ def _epochs(recipe: Recipe, done: Counter[str]) -> list[str]:
     ]
 
 
-def _command(options: RunOptions, recipe: Recipe, own_recipe: Path) -> str:
+def _command(options: RunOptions, recipe: Recipe, own_recipe: Path | None) -> str:
     parts = ["pneumo-train", "--recipe"]
-    if _ships(options, recipe):
+    if own_recipe is None:
         parts += [options.recipe, *(word for setting in options.settings for word in ("--set", shlex.quote(setting)))]
     else:
         parts.append(str(own_recipe))
