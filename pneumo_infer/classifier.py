@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.images import Film, FilmSource, source_name
-from pneumo_infer.model import LABELS, Model, packaged_model, parse_model
+from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_model, parse_model
 from pneumo_infer.prediction import Prediction
 from pneumo_infer.preprocess import PREPROCESS, read_pixels
 from pneumo_infer.session import Device, open_session
@@ -114,7 +114,7 @@ class Classifier:
 
     def _answer(self, names: list[str], pixels: list[Any]) -> list[Prediction]:
         image = np.stack(pixels)[:, :, :, None]
-        outputs = dict(zip(self.model.outputs, self._session.run(self.model.outputs, {"image": image}), strict=True))
+        outputs = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"image": image}), strict=True))
         return [
             self._prediction(name, {key: values[row] for key, values in outputs.items()})
             for row, name in enumerate(names)
@@ -122,17 +122,16 @@ class Classifier:
 
     def _prediction(self, name: str, outputs: dict[str, NDArray[np.float32]]) -> Prediction:
         probability = float(outputs["probability"])
-        distance = float(outputs["domain_distance"]) if "domain_distance" in outputs else None
-        limit = self.model.domain_limit
+        distance = float(outputs["domain_distance"])
         return Prediction(
             path=name,
             label=LABELS[probability >= self.threshold],
             probability=probability,
             threshold=self.threshold,
             operating_point=self.operating_point,
-            in_domain=None if distance is None or limit is None else distance <= limit,
+            in_domain=distance <= self.model.domain_limit,
             domain_distance=distance,
-            heatmap=outputs.get("heatmap"),
+            heatmap=outputs["heatmap"],
             model=self.model.path.name,
             device=self.device,
         )

@@ -32,7 +32,6 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "model sha256": hashlib.sha256(model.path.read_bytes()).hexdigest(),
         "model version": model.metadata["version"],
         "schema": model.metadata["schema"],
-        "outputs": list(model.outputs),
         "operating points": json.loads(model.metadata["operating_points"]),
         "default operating point": model.default_operating_point,
         "domain limit": model.domain_limit,

@@ -13,7 +13,7 @@ from pneumo_infer.errors import ModelError
 SCHEMA = "1"
 LABELS = ("NORMAL", "PNEUMONIA")
 PACKAGED_MODEL = "pneumo-resnet50-int8.onnx"
-REQUIRED_OUTPUTS = ("probability", "logit")
+OUTPUTS = ("probability", "logit", "heatmap", "domain_distance")
 METADATA_KEYS = (
     "schema",
     "labels",
@@ -60,20 +60,16 @@ class Model:
     ----------
     path
         The ONNX file.
-    outputs
-        Names of the graph's outputs: `probability` and `logit`, and where the model has them `heatmap` and
-        `domain_distance`.
     domain_limit
-        A film whose `domain_distance` is above it is not of the kind the model knows; None where the model has none.
+        A film whose `domain_distance` is above it is not of the kind the model knows.
     metadata
         Every `pneumo.*` entry of the file as it stands there, without the prefix.
     """
 
     path: Path
-    outputs: tuple[str, ...]
     operating_points: Mapping[str, OperatingPoint]
     default_operating_point: str
-    domain_limit: float | None
+    domain_limit: float
     metadata: Mapping[str, str]
 
     def operating_point(self, name: str | None = None) -> OperatingPoint:
@@ -137,13 +133,11 @@ def parse_model(
         points = {
             name: _operating_point(name, entry) for name, entry in json.loads(entries["operating_points"]).items()
         }
-        limit = json.loads(entries["domain_limit"])
         model = Model(
             path=path,
-            outputs=tuple(outputs),
             operating_points=points,
             default_operating_point=entries["default_operating_point"],
-            domain_limit=None if limit is None else float(limit),
+            domain_limit=float(json.loads(entries["domain_limit"])),
             metadata=entries,
         )
     except ModelError:
@@ -177,7 +171,7 @@ def _check_graph(path: Path, inputs: Mapping[str, tuple[str, list[Any]]], output
     kind, shape = inputs.get("image", ("", []))
     if len(inputs) != 1 or kind != "tensor(uint8)" or shape[1:] != [224, 224, 1] or isinstance(shape[0], int):
         raise ModelError(path.name, f"takes {dict(inputs)}", "a model takes one input, image uint8 [N, 224, 224, 1]")
-    for name in REQUIRED_OUTPUTS:
+    for name in OUTPUTS:
         if outputs.get(name) != "tensor(float)":
             raise ModelError(path.name, f"has no float32 output {name!r}", "export it again with pneumo-export")
 

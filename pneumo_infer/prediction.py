@@ -40,9 +40,9 @@ class Prediction:
     threshold, operating_point
         The threshold that was applied, and its name in the model; None for a number of the caller's own.
     in_domain, domain_distance
-        Whether the film is of the kind the model was trained on, and how far from it; None where the model cannot say.
+        Whether the film is of the kind the model was trained on, and how far from it.
     heatmap
-        float32 (7, 7), Grad-CAM of the PNEUMONIA logit, not negative, not normalised; None where the model has none.
+        float32 (7, 7), Grad-CAM of the PNEUMONIA logit, not negative, not normalised.
     model, device
         The model's file name, and what it ran on: `cpu` or `cuda`.
     error

@@ -19,12 +19,13 @@ POINT = {
     "intervals": {"sensitivity": [0.85, 0.95], "specificity": [0.7, 0.9]},
     "chosen_on": "validation",
 }
+SHAPES: dict[str, list[str | int]] = {"heatmap": ["N", 7, 7]}
 METADATA = {
     "schema": "1",
     "labels": '["NORMAL", "PNEUMONIA"]',
     "operating_points": json.dumps({"balanced": POINT, "screening": {**POINT, "threshold": 0.1}}),
     "default_operating_point": "balanced",
-    "domain_limit": "null",
+    "domain_limit": "200.0",
     "preprocess": PREPROCESS,
     "calibration": "{}",
     "metrics": "{}",
@@ -41,25 +42,30 @@ def write_model(
     metadata: dict[str, str],
     *,
     shape: Sequence[str | int] = ("N", 224, 224, 1),
-    outputs: Sequence[str] = ("probability", "logit"),
+    outputs: Sequence[str] = ("probability", "logit", "heatmap", "domain_distance"),
 ) -> Path:
-    """Write a model that answers with the brightness of a film."""
+    """Write a model that answers with the brightness of a film, of its parts, and how far that is from 128."""
     nodes = [
         helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["grey", "axes"], ["mean"], keepdims=0),
         helper.make_node("Sub", ["mean", "middle"], ["logit"]),
         helper.make_node("Sigmoid", ["logit"], ["probability"]),
         helper.make_node("Abs", ["logit"], ["domain_distance"]),
+        helper.make_node("Reshape", ["grey", "one_channel"], ["channel_first"]),
+        helper.make_node("AveragePool", ["channel_first"], ["pooled"], kernel_shape=[32, 32], strides=[32, 32]),
+        helper.make_node("Squeeze", ["pooled", "channel"], ["heatmap"]),
     ]
     initializers = [
         numpy_helper.from_array(np.array([1, 2, 3], np.int64), "axes"),
         numpy_helper.from_array(np.array(128, np.float32), "middle"),
+        numpy_helper.from_array(np.array([-1, 1, 224, 224], np.int64), "one_channel"),
+        numpy_helper.from_array(np.array([1], np.int64), "channel"),
     ]
     graph = helper.make_graph(
         nodes,
         "brightness",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N"]) for name in outputs],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, SHAPES.get(name, ["N"])) for name in outputs],
         initializers,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)

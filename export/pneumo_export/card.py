@@ -28,6 +28,7 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int])
         _training(described, source.sha256),
         _performance(described),
         _uncertain(described["uncertain_band"]),
+        _domain(described["domain"]),
         _stress(described["stress"]),
         _parity(proofs, sizes),
         _limits(),
@@ -127,6 +128,23 @@ def _uncertain(band: dict[str, Any]) -> str:
     )
 
 
+def _domain(domain: dict[str, Any]) -> str:
+    rows = [f"| {name} | {share:.1%} |" for name, share in domain["flagged"].items()]
+    return "\n".join(
+        [
+            "## Out of domain",
+            f"`domain_distance` is the {domain['method']}, fitted on the {domain['fitted_on']} films. Its limit lets "
+            f"99 % of the {domain['limit_fitted_on']} films pass; {domain['limit']:.2f} in the Keras model, and in "
+            f"each file as measured with that file. Flagged of the {domain['measured_on']} films, of the same films "
+            "wrongly hung, and of pictures that are none (blank, noise, ramps, patterns, pages, drawings):",
+            "",
+            "| shown | flagged |",
+            "|---|---|",
+            *rows,
+        ]
+    )
+
+
 def _stress(stress: dict[str, Any]) -> str:
     rows = [
         f"| {name} | {row['auc']:.4f} | {row['sensitivity']:.3f} | {row['specificity']:.3f} |"
@@ -171,8 +189,6 @@ def _limits() -> str:
             "films are known to fall to chance on adult films of other hospitals.",
             "- The figures above come from films of the same hospital as the training films; published models of this "
             "kind keep their sensitivity on the public test films and lose specificity.",
-            "- The model cannot yet tell that a picture is no chest film: it has neither `domain_distance` nor "
-            "`heatmap`, and answers whatever it is shown.",
             "- Films are squashed to a square without keeping their aspect ratio, as the public ones were.",
             "- It knows two answers. Other findings (effusion, tuberculosis, a fracture) are not looked for.",
         ]

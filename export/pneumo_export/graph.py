@@ -9,20 +9,34 @@ import tf2onnx
 from onnx import TensorProto
 
 from pneumo_export.errors import GraphError
+from pneumo_train.domain import length
+from pneumo_train.gradcam import grad_cam
+from pneumo_train.trained import OUTPUTS
 
 OPSET = 18
 # The oldest supported onnxruntime, 1.18, reads intermediate representations up to 10; opset 18 needs 8.
 IR_VERSION = 8
 STANDARD_DOMAINS = {"", "ai.onnx"}
-OUTPUTS = ("logit", "probability")
 
 
 def convert(model: keras.Model) -> onnx.ModelProto:
-    """Convert a serving model: input `image` uint8 (N, 224, 224, 1), outputs `logit` and `probability` float32 (N,)."""
+    """Convert a model of pneumo-train, and add Grad-CAM to it.
+
+    The graph takes `image`, uint8 (N, 224, 224, 1), and gives `logit`, `probability` and `domain_distance`, float32
+    (N,) each, and `heatmap`, float32 (N, 7, 7).
+    """
+    trunk = model.get_layer("trunk")
+    inside = keras.Model(trunk.input, {**trunk.output, "activations": trunk.get_layer("features").input})
 
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = model(image, training=False)
-        return {name: tf.squeeze(outputs[name], axis=1, name=name) for name in OUTPUTS}
+        seen = inside(model.get_layer("to_float")(image), training=False)
+        per_film = {
+            "logit": seen["logit"],
+            "probability": model.get_layer("probability")(model.get_layer("calibration")(seen["logit"])),
+            "domain_distance": length(model.get_layer("whitening")(seen["domain_features"])),
+        }
+        outputs = {name: tf.squeeze(values, axis=1, name=name) for name, values in per_film.items()}
+        return {**outputs, "heatmap": tf.identity(grad_cam(trunk, seen["activations"]), name="heatmap")}
 
     signature = [tf.TensorSpec((None, 224, 224, 1), tf.uint8, name="image")]
     proto: onnx.ModelProto
@@ -55,7 +69,11 @@ def check_graph(proto: onnx.ModelProto, name: str) -> None:
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in proto.graph.initializer):
         problems.append("keeps weights in other files")
     seen = {value.name: _type(value) for value in (*proto.graph.input, *proto.graph.output)}
-    wanted = {"image": (TensorProto.UINT8, ("N", 224, 224, 1)), **dict.fromkeys(OUTPUTS, (TensorProto.FLOAT, ("N",)))}
+    wanted = {
+        "image": (TensorProto.UINT8, ("N", 224, 224, 1)),
+        "heatmap": (TensorProto.FLOAT, ("N", 7, 7)),
+        **dict.fromkeys(OUTPUTS, (TensorProto.FLOAT, ("N",))),
+    }
     if seen != wanted:
         problems.append(f"takes and gives {seen}, not {wanted}")
     if problems:

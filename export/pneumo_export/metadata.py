@@ -17,17 +17,17 @@ INTENDED_USE = (
 )
 
 
-def add_metadata(proto: onnx.ModelProto, source: TrainedModel, precision: str) -> None:
-    """Write the contract's `pneumo.*` entries; `outputs`, `precision`, `weights`, `uncertain_band` beside them."""
+def add_metadata(proto: onnx.ModelProto, source: TrainedModel, precision: str, domain_limit: float) -> None:
+    """Write the contract's `pneumo.*` entries; `precision`, `weights`, `domain`, `uncertain_band` beside them."""
     described = source.description
     entries = {
         "schema": SCHEMA,
-        "outputs": json.dumps([output.name for output in proto.graph.output]),
         "precision": precision,
         "labels": json.dumps(described["labels"]),
         "operating_points": json.dumps(described["operating_points"]),
         "default_operating_point": described["default_operating_point"],
-        "domain_limit": json.dumps(None),
+        "domain_limit": json.dumps(domain_limit),
+        "domain": json.dumps(described["domain"]),
         "preprocess": PREPROCESS,
         "uncertain_band": json.dumps(described["uncertain_band"]),
         "calibration": json.dumps(described["calibration"]),

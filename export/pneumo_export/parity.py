@@ -7,22 +7,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from pneumo_export.errors import ParityError
-from pneumo_infer import Classifier
+from pneumo_export.reference import Reference
+from pneumo_infer import Classifier, Prediction
 from pneumo_infer.images import Film
 from pneumo_train.calibrate import Scores
 from pneumo_train.measures import measure, ranking
 
-KERAS_BATCH = 32
 ONNX_BATCH = 16
 FILMS_READ_ALONE = 32
 WORST_NAMED = 5
 FP32_PROBABILITY = 1e-5
 INT8_AUC = 0.002
 INT8_POINT = 0.01
+FP32_DISTANCE = 1e-4
+FP32_HEATMAP = 1e-3
+INT8_DOMAIN = 0.02
+INT8_HEATMAP = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +110,16 @@ class Proof:
         )
 
 
-def keras_probabilities(model: keras.Model, pixels: Film) -> Scores:
-    """What the Keras model says of decoded films, float32 (N,)."""
-    return np.asarray(model.predict(pixels, batch_size=KERAS_BATCH, verbose=0)["probability"][:, 0])
-
-
-def prove(file: Path, precision: str, reference: Scores, films: ParityFilms) -> Proof:
+def prove(file: Path, precision: str, reference: Reference, films: ParityFilms) -> Proof:
     """Read the films with a file, from their bytes to their labels as `pneumo-infer` does, and compare.
 
     Parameters
     ----------
     precision
-        `fp32`: every probability within 1e-5 and no label flipped at any operating point. `int8`: ROC AUC within
-        0.002, sensitivity and specificity at the default operating point within one percentage point.
-    reference
-        The Keras model's probabilities, float32 (N,).
+        `fp32`: every probability within 1e-5 and no label flipped at any operating point; domain distances within
+        1e-4 of themselves, and heatmaps that correlate with those of Keras' gradients at 0.999 and more. `int8`: ROC
+        AUC within 0.002, sensitivity and specificity at the default operating point within one percentage point, one
+        film in fifty at most in the domain for one and out of it for the other, heatmaps that correlate at 0.9.
     """
     classifier = Classifier(file, device="cpu")
     answers = list(classifier.predict_many(films.paths, batch_size=ONNX_BATCH))
@@ -129,51 +127,80 @@ def prove(file: Path, precision: str, reference: Scores, films: ParityFilms) -> 
         if answer.error:
             raise answer.error
     probabilities = np.array([answer.probability for answer in answers], dtype=np.float32)
-    alone = np.array([classifier.predict(path).probability for path in films.paths[:FILMS_READ_ALONE]])
-    thresholds = [point.threshold for point in classifier.model.operating_points.values()]
     figures = {
-        "keras": _figures(films.targets, reference, classifier.threshold),
+        "keras": _figures(films.targets, reference.probabilities, classifier.threshold),
         "onnx": _figures(films.targets, probabilities, classifier.threshold),
     }
-    differences = np.abs(probabilities - reference)
-    order = np.argsort(-differences)[:WORST_NAMED]
+    order = np.argsort(-np.abs(probabilities - reference.probabilities))[:WORST_NAMED]
+    if precision == "fp32":
+        alone = [classifier.predict(path) for path in films.paths[:FILMS_READ_ALONE]]
+        thresholds = [point.threshold for point in classifier.model.operating_points.values()]
+        gates = _gates_of_equality(reference, answers, alone, thresholds)
+    else:
+        gates = _gates_of_figures(reference, answers, figures)
     return Proof(
         precision=precision,
         films=len(films.paths),
         source=films.source,
-        gates=_gates(precision, reference, probabilities, alone, thresholds, figures),
+        gates=gates,
         figures=figures,
         worst=[
-            {"path": films.paths[i].name, "keras": float(reference[i]), "onnx": float(probabilities[i])} for i in order
+            {
+                "path": films.paths[row].name,
+                "keras": float(reference.probabilities[row]),
+                "onnx": float(probabilities[row]),
+            }
+            for row in order
         ],
     )
 
 
-def _gates(
-    precision: str,
-    reference: Scores,
-    probabilities: Scores,
-    alone: np.ndarray[Any, np.dtype[np.float64]],
-    thresholds: list[float],
-    figures: dict[str, dict[str, float]],
+def _gates_of_equality(
+    reference: Reference, answers: list[Prediction], alone: list[Prediction], thresholds: list[float]
 ) -> list[Gate]:
-    if precision == "fp32":
-        flips = sum(int(((reference >= t) != (probabilities >= t)).sum()) for t in thresholds)
-        return [
-            Gate(
-                "largest difference of a probability", float(np.abs(probabilities - reference).max()), FP32_PROBABILITY
-            ),
-            Gate("labels flipped, all operating points", flips, 0),
-            Gate(
-                "largest difference, read alone or in a batch",
-                float(np.abs(alone - probabilities[: len(alone)]).max()),
-                FP32_PROBABILITY,
-            ),
-        ]
-    limits = {"auc": INT8_AUC, "sensitivity": INT8_POINT, "specificity": INT8_POINT}
+    probabilities = _column(answers, "probability")
+    apart = np.abs(probabilities - reference.probabilities).max()
+    batched = np.abs(_column(alone, "probability") - probabilities[: len(alone)]).max()
+    flips = sum(int(((reference.probabilities >= t) != (probabilities >= t)).sum()) for t in thresholds)
+    distances = np.abs(_column(answers, "domain_distance") / reference.distances - 1).max()
     return [
-        Gate(f"difference of {name}", abs(figures["keras"][name] - figures["onnx"][name]), limit)
-        for name, limit in limits.items()
+        Gate("largest difference of a probability", float(apart), FP32_PROBABILITY),
+        Gate("labels flipped, all operating points", flips, 0),
+        Gate("largest difference, read alone or in a batch", float(batched), FP32_PROBABILITY),
+        Gate("largest relative difference of a domain distance", float(distances), FP32_DISTANCE),
+        Gate(
+            "heatmaps: largest 1 - correlation with gradients",
+            float(np.max(_uncorrelated(reference, answers))),
+            FP32_HEATMAP,
+        ),
+    ]
+
+
+def _gates_of_figures(
+    reference: Reference, answers: list[Prediction], figures: dict[str, dict[str, float]]
+) -> list[Gate]:
+    limits = {"auc": INT8_AUC, "sensitivity": INT8_POINT, "specificity": INT8_POINT}
+    otherwise = np.mean(reference.in_domain != np.array([answer.in_domain for answer in answers]))
+    return [
+        *(
+            Gate(f"difference of {name}", abs(figures["keras"][name] - figures["onnx"][name]), limit)
+            for name, limit in limits.items()
+        ),
+        Gate("share of films in or out of the domain otherwise", float(otherwise), INT8_DOMAIN),
+        Gate("heatmaps: median 1 - correlation", float(np.median(_uncorrelated(reference, answers))), INT8_HEATMAP),
+    ]
+
+
+def _column(answers: list[Prediction], name: str) -> Scores:
+    return np.array([getattr(answer, name) for answer in answers], dtype=np.float32)
+
+
+def _uncorrelated(reference: Reference, answers: list[Prediction]) -> list[float]:
+    """1 - Pearson's correlation of each heatmap with Keras'; 0 where both are the same everywhere, as when blank."""
+    heatmaps = [answers[row].heatmap for row in reference.heatmap_rows]
+    return [
+        0.0 if np.array_equal(ours, theirs) else 1 - float(np.corrcoef(np.ravel(ours), np.ravel(theirs))[0, 1])
+        for ours, theirs in zip(heatmaps, reference.heatmaps, strict=True)
     ]
 
 

@@ -12,10 +12,12 @@ from pneumo_export.card import model_card
 from pneumo_export.errors import ExportError
 from pneumo_export.graph import check_graph, convert
 from pneumo_export.metadata import add_metadata
-from pneumo_export.parity import ParityFilms, Proof, keras_probabilities, prove
+from pneumo_export.parity import ParityFilms, Proof, prove
 from pneumo_export.precision import choose_calibration_rows, quantise
+from pneumo_export.reference import ask_keras
+from pneumo_export.running import run_file
 from pneumo_infer.files import write_json, write_whole
-from pneumo_infer.images import Film
+from pneumo_train.domain import choose_limit
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.run import training_films
 from pneumo_train.trained import TrainedModel
@@ -59,22 +61,28 @@ def export_onnx(
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as folder:
             staged = Path(folder)
-            files = make_files(source, calibration_films(source, decoded), staged, precisions)
+            files = make_files(source, decoded, staged, precisions)
             proofs = publish(files, source, films, staged, output)
     except OSError as error:
         raise ExportError(str(output), f"cannot be written ({error.strerror})", "name another --output") from error
     return proofs
 
 
-def make_files(source: TrainedModel, calibration: Film, staged: Path, precisions: tuple[str, ...]) -> dict[str, Path]:
+def make_files(
+    source: TrainedModel, decoded: DecodedFilms, staged: Path, precisions: tuple[str, ...]
+) -> dict[str, Path]:
     """Convert and quantise into a folder aside; precision to file."""
+    films = training_films(decoded)
     files = {precision: staged / f"pneumo-resnet50-{precision}.onnx" for precision in PRECISIONS}
     onnx.save(convert(source.keras_model), files["fp32"])
     if "int8" in precisions:
-        quantise(files["fp32"], files["int8"], calibration)
+        rows = choose_calibration_rows(films.rows["train"], source.description["recipe"]["split"]["seed"])
+        quantise(files["fp32"], files["int8"], films.pixels[rows])
     for precision in precisions:
         proto = onnx.load(files[precision])
-        add_metadata(proto, source, precision)
+        # Quantisation moves distances a little, so that each file has a limit of its own.
+        distances = run_file(files[precision], "domain_distance", films.pixels[films.rows["validation"]])
+        add_metadata(proto, source, precision, choose_limit(distances))
         onnx.save(proto, files[precision])
     return {precision: files[precision] for precision in precisions}
 
@@ -91,7 +99,7 @@ def publish(
     """
     for file in files.values():
         check_graph(onnx.load(file), file.name)
-    reference = keras_probabilities(source.keras_model, films.pixels)
+    reference = ask_keras(source, films.pixels)
     proofs = [prove(file, precision, reference, films) for precision, file in files.items()]
     for proof in proofs:
         proof.require()
@@ -102,13 +110,6 @@ def publish(
     for file in [*files.values(), *(staged / name for name in ("metrics.json", "parity.json", "MODEL_CARD.md"))]:
         file.replace(output / file.name)
     return proofs
-
-
-def calibration_films(source: TrainedModel, decoded: DecodedFilms) -> Film:
-    """The training films that int8's ranges are measured on."""
-    rows = training_films(decoded).rows["train"]
-    chosen = choose_calibration_rows(rows, source.description["recipe"]["split"]["seed"])
-    return np.asarray(decoded.pixels[chosen], dtype=np.uint8)
 
 
 def parity_films(decoded: DecodedFilms, least_films: int) -> ParityFilms:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from staged import Staged
 
-from pneumo_export.pipeline import calibration_films, make_files, parity_films
+from pneumo_export.pipeline import make_files, parity_films
 from pneumo_train.run import read_split
 from pneumo_train.trained import load_trained
 
@@ -19,7 +19,7 @@ def made(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Staged:
     source = load_trained(tiny_run / "model.keras")
     decoded = read_split(tiny_run)
     films = parity_films(decoded, least_films=16)
-    files = make_files(source, calibration_films(source, decoded), folder, ("fp32", "int8"))
+    files = make_files(source, decoded, folder, ("fp32", "int8"))
     return Staged(source, films, folder, files)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from staged import Staged
 from tiny_training import TinyTraining
 
 from pneumo_export.errors import ExportError, GraphError, ParityError
-from pneumo_export.parity import Gate, keras_probabilities, prove
+from pneumo_export.parity import Gate, prove
 from pneumo_export.pipeline import parity_films, publish
+from pneumo_export.reference import ask_keras
 from pneumo_train.run import read_split
 
 
@@ -46,7 +47,7 @@ def test_untouched_files_pass_and_get_their_names(staged: Staged, tmp_path: Path
     ]
     metadata = {p.key: p.value for p in onnx.load(output / "pneumo-resnet50-int8.onnx").metadata_props}
     assert metadata["pneumo.source_sha256"] == staged.source.sha256
-    assert json.loads(metadata["pneumo.outputs"]) == ["logit", "probability"]
+    assert 0 < float(metadata["pneumo.domain_limit"]) < 1000
 
 
 def test_a_graph_with_other_weights_is_refused_and_earlier_files_stay(staged: Staged, tmp_path: Path) -> None:
@@ -111,14 +112,23 @@ def test_graphs_that_break_the_contract_are_refused(
 
 
 def test_a_proof_reports_what_it_saw(made: Staged) -> None:
-    reference = keras_probabilities(made.source.keras_model, made.films.pixels)
+    reference = ask_keras(made.source, made.films.pixels)
     proof = prove(made.files["fp32"], "fp32", reference, made.films)
     assert proof.passed
     assert proof.films == len(made.films.paths)
     assert proof.worst[0]["path"] in {path.name for path in made.films.paths}
-    shifted = prove(made.files["fp32"], "fp32", reference + np.float32(1e-3), made.films)
-    assert not shifted.passed
-    assert shifted.gates[0].value == pytest.approx(1e-3, rel=0.05)
+    shifted = replace(
+        reference,
+        probabilities=reference.probabilities + np.float32(1e-3),
+        distances=reference.distances * np.float32(1.01),
+        heatmaps=reference.heatmaps[:, ::-1],
+    )
+    proof = prove(made.files["fp32"], "fp32", shifted, made.films)
+    gates = {gate.name.partition(":")[0]: gate for gate in proof.gates}
+    assert gates["largest difference of a probability"].value == pytest.approx(1e-3, rel=0.05)
+    assert gates["largest relative difference of a domain distance"].value == pytest.approx(0.01, rel=0.05)
+    failed = [name for name, gate in gates.items() if not gate.passed]
+    assert {"largest difference of a probability", "heatmaps"} < set(failed)
 
 
 def test_a_gate_without_a_number_does_not_pass() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from small_models import METADATA, POINT, write_model
 
 from pneumo_infer import Classifier, ModelError
@@ -16,7 +18,7 @@ def test_a_model_tells_its_operating_points(tmp_path: Path) -> None:
     assert model.operating_point().name == "balanced"
     assert model.operating_point("screening").threshold == 0.1
     assert model.operating_point().sensitivity_interval == (0.85, 0.95)
-    assert model.domain_limit is None
+    assert model.domain_limit == 200
 
 
 @pytest.mark.parametrize("key", sorted(METADATA))
@@ -35,6 +37,7 @@ def test_each_missing_entry_is_named(tmp_path: Path, key: str) -> None:
         ("operating_points", json.dumps({"balanced": {"threshold": 0.5}}), "malformed metadata"),
         ("operating_points", json.dumps({"other": POINT}), "has no operating point 'balanced'"),
         ("preprocess", "{}", "prepared as {}"),
+        ("domain_limit", "null", "malformed metadata"),
     ],
 )
 def test_entries_that_do_not_fit(tmp_path: Path, key: str, value: str, problem: str) -> None:
@@ -50,8 +53,10 @@ def test_another_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_output_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no float32 output 'logit'"):
-        Classifier(write_model(tmp_path / "m.onnx", METADATA, outputs=["probability"]), device="cpu")
+    for missing in ("probability", "logit", "heatmap", "domain_distance"):
+        outputs = [name for name in ("probability", "logit", "heatmap", "domain_distance") if name != missing]
+        with pytest.raises(ModelError, match=f"no float32 output '{missing}'"):
+            Classifier(write_model(tmp_path / "m.onnx", METADATA, outputs=outputs), device="cpu")
 
 
 def test_a_file_that_is_no_model(tmp_path: Path) -> None:
@@ -63,10 +68,19 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
         Classifier(tmp_path / "gone.onnx", device="cpu")
 
 
-def test_domain_distance_is_held_against_the_limit(tmp_path: Path, film) -> None:  # type: ignore[no-untyped-def]
-    outputs = ["probability", "logit", "domain_distance"]
-    for limit, in_domain in (("200", True), ("0", False), ("null", None)):
-        path = write_model(tmp_path / "m.onnx", {**METADATA, "domain_limit": limit}, outputs=outputs)
+def test_domain_distance_is_held_against_the_limit(tmp_path: Path, film: NDArray[np.uint8]) -> None:
+    for limit, in_domain in (("200", True), ("0", False)):
+        path = write_model(tmp_path / "m.onnx", {**METADATA, "domain_limit": limit})
         prediction = Classifier(path, device="cpu").predict(film)
         assert prediction.in_domain is in_domain
         assert prediction.domain_distance is not None
+
+
+def test_the_heatmap_has_the_evidence_in_its_place(tmp_path: Path) -> None:
+    film = np.zeros((224, 224), np.uint8)
+    film[:32, 192:] = 200
+    heatmap = Classifier(write_model(tmp_path / "m.onnx", METADATA), device="cpu").predict(film).heatmap
+    assert heatmap is not None
+    assert heatmap.shape == (7, 7)
+    assert heatmap[0, 6] == 200
+    assert heatmap.sum() == 200

@@ -23,11 +23,11 @@ def test_the_heatmap_is_that_of_the_gradients(recipe: str) -> None:
     find_backbone(trunk)(np.repeat(films, 3, axis=3) / 255, training=True)
     activations = last_activations(trunk)(films, training=False)
 
-    rest = keras.Model(trunk.get_layer("features").input, trunk.output)
+    rest = keras.Model(trunk.get_layer("features").input, trunk.output["logit"])
     with tf.GradientTape() as tape:
         tape.watch(activations)
         logit = rest(activations, training=False)
-    np.testing.assert_allclose(logit, trunk(films), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(logit, trunk(films)["logit"], rtol=1e-4, atol=1e-4)
     gradient = np.asarray(tape.gradient(logit, activations))
     expected = np.maximum((np.asarray(activations) * gradient.mean(axis=(1, 2), keepdims=True)).sum(axis=-1), 0)
     ours = np.asarray(grad_cam(trunk, activations))

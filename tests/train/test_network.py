@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import pytest
 
+from pneumo_train.calibrate import Calibration
+from pneumo_train.domain import Domain
 from pneumo_train.errors import RecipeError
 from pneumo_train.network import (
     build_serving_model,
@@ -36,9 +38,9 @@ def trunk() -> keras.Model:
 def test_the_trunk_prepares_films_as_the_weights_expect(trunk: keras.Model) -> None:
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 1)).astype(np.float32)
     colour = keras.applications.resnet50.preprocess_input(np.repeat(films, 3, axis=3))
-    expected = keras.ops.mean(trunk.get_layer("resnet50")(colour), axis=(1, 2))
-    features = keras.Model(trunk.input, trunk.get_layer("features").output)(films)
-    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-5)
+    for maps, name in zip(trunk.get_layer("resnet50")(colour), ("features", "domain_features"), strict=True):
+        features = keras.Model(trunk.input, trunk.get_layer(name).output)(films)
+        np.testing.assert_allclose(features, keras.ops.mean(maps, axis=(1, 2)), rtol=1e-5, atol=1e-5)
 
 
 def test_phases_choose_the_layers_that_learn(trunk: keras.Model) -> None:
@@ -56,11 +58,16 @@ def test_phases_choose_the_layers_that_learn(trunk: keras.Model) -> None:
     assert sum(name.endswith("_bn") for name in learning("head", "frozen", pretrained=False)) == 53
 
 
-def test_the_served_model_calibrates(trunk: keras.Model) -> None:
-    films = np.random.default_rng(1).integers(0, 256, (2, 224, 224, 1), dtype=np.uint8)
-    served = build_serving_model(trunk, slope=0.5, offset=-0.25)(films)
+def test_the_served_model_calibrates_and_measures_distance(trunk: keras.Model) -> None:
+    rng = np.random.default_rng(1)
+    films = rng.integers(0, 256, (2, 224, 224, 1), dtype=np.uint8)
+    domain = Domain(rng.normal(size=(512, 512)).astype(np.float32), rng.normal(size=512).astype(np.float32))
+    served = build_serving_model(trunk, Calibration(slope=0.5, offset=-0.25), domain)(films)
     expected = 1 / (1 + np.exp(-(0.5 * np.asarray(served["logit"]) - 0.25)))
     np.testing.assert_allclose(served["probability"], expected, rtol=1e-5)
+    features = np.asarray(trunk(films.astype(np.float32))["domain_features"])
+    distances = np.linalg.norm(features @ domain.whitening + domain.offset, axis=1, keepdims=True)
+    np.testing.assert_allclose(served["domain_distance"], distances, rtol=1e-4)
 
 
 def test_augmentation_acts_in_training_only_and_stays_in_range(trunk: keras.Model) -> None:
@@ -77,7 +84,9 @@ def test_augmentation_acts_in_training_only_and_stays_in_range(trunk: keras.Mode
     )
     training = build_training_model(trunk, everything, phase_of(least_area=0.3), seed=0)
     films = np.random.default_rng(2).integers(0, 256, (4, 224, 224, 1), dtype=np.uint8)
-    np.testing.assert_allclose(training(films, training=False), trunk(films.astype(np.float32)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        training(films, training=False), trunk(films.astype(np.float32))["logit"], rtol=1e-4, atol=1e-4
+    )
     before_trunk = keras.Model(training.input, training.layers[-2].output)
     changed = np.asarray(before_trunk(films, training=True))
     assert changed.min() >= 0
@@ -112,8 +121,8 @@ def test_a_hidden_edge_is_not_seen() -> None:
     for edge in (np.s_[:, :6], np.s_[:, -6:], np.s_[:, :, :6], np.s_[:, :, -6:]):
         at_the_edge[edge] = 255
     inside[:, 6] = 255
-    np.testing.assert_array_equal(trunk(at_the_edge), trunk(films))
-    assert np.abs(np.asarray(trunk(inside)) - np.asarray(trunk(films))).min() > 0
+    np.testing.assert_array_equal(trunk(at_the_edge)["logit"], trunk(films)["logit"])
+    assert np.abs(np.asarray(trunk(inside)["logit"]) - np.asarray(trunk(films)["logit"])).min() > 0
 
 
 def test_scaled_by_itself_a_film_may_be_darker_or_flatter() -> None:
@@ -124,16 +133,16 @@ def test_scaled_by_itself_a_film_may_be_darker_or_flatter() -> None:
     seen = np.asarray(keras.Model(trunk.input, trunk.get_layer("scaling").output)(films))
     np.testing.assert_allclose(seen.mean(axis=(1, 2)), 0, atol=0.05)
     np.testing.assert_allclose(seen.std(axis=(1, 2)), 58, rtol=1e-3)
-    np.testing.assert_allclose(trunk(films * 0.5 + 20), trunk(films), rtol=1e-2, atol=1e-3)
-    assert np.isfinite(np.asarray(trunk(np.zeros_like(films)))).all()
+    np.testing.assert_allclose(trunk(films * 0.5 + 20)["logit"], trunk(films)["logit"], rtol=1e-2, atol=1e-3)
+    assert np.isfinite(np.asarray(trunk(np.zeros_like(films))["logit"])).all()
 
 
 def test_each_recipe_makes_the_head_it_describes() -> None:
     def head(name: str) -> list[str]:
         trunk = build_trunk("none", builtin_recipes()[name].network)
-        features = [layer.name for layer in trunk.layers].index("features")
-        assert trunk.output_shape == (None, 1)
-        return [layer.name for layer in trunk.layers[features + 1 :]]
+        names = [layer.name for layer in trunk.layers if layer.name != "domain_features"]
+        assert trunk.output["logit"].shape == (None, 1)
+        return names[names.index("features") + 1 :]
 
     assert head("frozen") == ["head_normalisation", "dropout", "hidden", "hidden_dropout", "head"]
     assert head("mobilenet") == ["hidden", "hidden_dropout", "head"]
@@ -146,7 +155,7 @@ def test_two_classes_under_softmax_are_one_logit() -> None:
     films = np.random.default_rng(3).integers(0, 256, (2, 224, 224, 1)).astype(np.float32)
     classes = np.asarray(keras.Model(trunk.input, trunk.get_layer("head").output)(films))
     softmax = np.exp(classes) / np.exp(classes).sum(axis=1, keepdims=True)
-    sigmoid = 1 / (1 + np.exp(-np.asarray(trunk(films))))
+    sigmoid = 1 / (1 + np.exp(-np.asarray(trunk(films)["logit"])))
     np.testing.assert_allclose(sigmoid[:, 0], softmax[:, 1], rtol=1e-5)
 
 
@@ -157,7 +166,8 @@ def test_mobilenet_learns_from_its_hundredth_layer() -> None:
 
 
 def test_a_saved_model_needs_none_of_our_code(trunk: keras.Model, tmp_path: Path) -> None:
-    build_serving_model(trunk, 1.0, 0.0).save(tmp_path / "model.keras")
+    domain = Domain(np.eye(512, dtype=np.float32), np.zeros(512, np.float32))
+    build_serving_model(trunk, Calibration(1.0, 0.0), domain).save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
     assert set(re.findall(r'"module": "(\w+)', loaded.to_json())) == {"keras"}
 

@@ -27,8 +27,7 @@ def grad_cam(trunk: keras.Model, activations: Any) -> Any:
 
 def _head_gradient(trunk: keras.Model, features: Any) -> Any:
     """Gradient of the logit with respect to the pooled features: (N, C) each."""
-    names = [layer.name for layer in trunk.layers]
-    head = trunk.layers[names.index("features") + 1 : names.index("head") + 1]
+    head = _head_layers(trunk)
     values = [features]
     for layer in head:
         values.append(layer(values[-1]))
@@ -38,6 +37,12 @@ def _head_gradient(trunk: keras.Model, features: Any) -> Any:
     for layer, output in zip(reversed(head), reversed(values[1:]), strict=True):
         gradient = _backwards(layer, output, gradient)
     return gradient
+
+
+def _head_layers(trunk: keras.Model) -> list[keras.layers.Layer]:
+    chain = [layer for layer in trunk.layers if layer.name != "domain_features"]  # which is pooled beside the head
+    names = [layer.name for layer in chain]
+    return chain[names.index("features") + 1 : names.index("head") + 1]
 
 
 def _backwards(layer: keras.layers.Layer, output: Any, gradient: Any) -> Any:

@@ -13,7 +13,9 @@ from pathlib import Path
 import keras
 
 from pneumo_infer.preprocess import NETWORK_SIZE
+from pneumo_train.calibrate import Calibration
 from pneumo_train.crops import RandomResizedCrop
+from pneumo_train.domain import Domain, length
 from pneumo_train.errors import RecipeError
 from pneumo_train.recipe import Augment, Network, Phase
 
@@ -32,10 +34,14 @@ SCALINGS: dict[tuple[str, str], tuple[float, float | list[float]]] = {
 # Keras' own 0.99 lags behind the weights for most of an epoch of a few hundred batches.
 BATCH_NORMALISATION_MOMENTUM = 0.9
 FILM_SHAPE = (NETWORK_SIZE, NETWORK_SIZE, 1)
+# The last layer that still sees films at an eighth of their side.
+DOMAIN_LAYERS = {"resnet50": "conv3_block4_out", "mobilenetv2": "block_6_expand_relu"}
 
 
 def build_trunk(weights: str, network: Network) -> keras.Model:
-    """Build backbone and head: float32 (N, H, W, 1) in 0..255 to the logit of PNEUMONIA, float32 (N, 1).
+    """Build backbone and head: float32 (N, H, W, 1) in 0..255 to `logit` and `domain_features`.
+
+    `logit` is that of PNEUMONIA, float32 (N, 1); `domain_features`, float32 (N, C), tell films from other pictures.
 
     Parameters
     ----------
@@ -55,8 +61,10 @@ def build_trunk(weights: str, network: Network) -> keras.Model:
     x = keras.layers.Rescaling(*SCALINGS[network.backbone, network.scaling], name="scaling")(x)
     if network.hidden_edge:  # refilled with what convolutions pad with, so that maps keep their size
         x = keras.layers.ZeroPadding2D(network.hidden_edge, name="padded_edge")(x)
-    features = keras.layers.GlobalAveragePooling2D(name="features")(_backbone(network.backbone, weights)(x))
-    return keras.Model(pixels, _head(features, network), name="trunk")
+    last, middle = _backbone(network.backbone, weights)(x)
+    features = keras.layers.GlobalAveragePooling2D(name="features")(last)
+    domain_features = keras.layers.GlobalAveragePooling2D(name="domain_features")(middle)
+    return keras.Model(pixels, {"logit": _head(features, network), "domain_features": domain_features}, name="trunk")
 
 
 def rebuild_trunk(trunk: keras.Model, network: Network) -> keras.Model:
@@ -81,19 +89,25 @@ def build_training_model(trunk: keras.Model, augment: Augment, phase: Phase, see
     x = keras.layers.Rescaling(255.0, name="to_grey_levels")(x)
     if phase.side < NETWORK_SIZE:
         x = keras.layers.Resizing(phase.side, phase.side, antialias=True, name="shrink")(x)
-    return keras.Model(image, trunk(x), name="training")
+    return keras.Model(image, trunk(x)["logit"], name="training")
 
 
-def build_serving_model(trunk: keras.Model, slope: float, offset: float) -> keras.Model:
-    """Put calibration behind the trunk: uint8 (N, 224, 224, 1) to `logit` and `probability`, float32 (N, 1) each.
+def build_serving_model(trunk: keras.Model, calibration: Calibration, domain: Domain) -> keras.Model:
+    """Put calibration and domain behind the trunk.
 
-    `probability` is sigmoid(slope * logit + offset).
+    The model takes uint8 (N, 224, 224, 1) and gives `logit`, `probability` and `domain_distance`, float32 (N, 1) each.
     """
     image = keras.Input(FILM_SHAPE, dtype="uint8", name="image")
-    logit = trunk(keras.layers.Rescaling(1.0, name="to_float")(image))
-    calibrated = keras.layers.Rescaling(slope, offset, name="calibration")(logit)
-    probability = keras.layers.Activation("sigmoid", name="probability")(calibrated)
-    return keras.Model(image, {"logit": logit, "probability": probability}, name="pneumo")
+    outputs = trunk(keras.layers.Rescaling(1.0, name="to_float")(image))
+    calibrate = keras.layers.Rescaling(calibration.slope, calibration.offset, name="calibration")
+    whiten = keras.layers.Dense(len(domain.offset), name="whitening")
+    answers = {
+        "logit": outputs["logit"],
+        "probability": keras.layers.Activation("sigmoid", name="probability")(calibrate(outputs["logit"])),
+        "domain_distance": length(whiten(outputs["domain_features"])),
+    }
+    whiten.set_weights([domain.whitening, domain.offset])
+    return keras.Model(image, answers, name="pneumo")
 
 
 def set_trainable(trunk: keras.Model, phase: Phase, pretrained: bool) -> None:
@@ -121,14 +135,13 @@ def find_backbone(trunk: keras.Model) -> keras.Model:
 def _backbone(name: str, weights: str) -> keras.Model:
     build = {"resnet50": keras.applications.ResNet50, "mobilenetv2": keras.applications.MobileNetV2}[name]
     try:
-        return build(
-            include_top=False, weights=None if weights == "none" else weights, input_shape=(None, None, 3), name=name
-        )
+        built = build(include_top=False, weights=None if weights == "none" else weights, input_shape=(None, None, 3))
     except Exception as error:  # Keras raises ValueError, OSError, h5py and download errors here
         remedy = f"give imagenet, none, or the path of a no-top {name} weights file"
         if weights == "imagenet":
             remedy = "check the connection, or give --weights the path of a file that you have"
         raise RecipeError(f"weights {weights}", f"cannot be loaded ({str(error).splitlines()[0]})", remedy) from error
+    return keras.Model(built.input, [built.output, built.get_layer(DOMAIN_LAYERS[name]).output], name=name)
 
 
 def _head(x: keras.KerasTensor, network: Network) -> keras.KerasTensor:

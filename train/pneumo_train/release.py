@@ -19,6 +19,7 @@ from pneumo_train.calibrate import Calibration, Scores, fit_calibration
 from pneumo_train.compact import round_to_float16, save_deflated
 from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
+from pneumo_train.domain import choose_limit, fit_domain
 from pneumo_train.fit import TrainingFilms
 from pneumo_train.measures import choose_operating_points, measure, ranking
 from pneumo_train.network import build_serving_model, rebuild_trunk, weights_name
@@ -26,6 +27,7 @@ from pneumo_train.pixels import DecodedFilms
 from pneumo_train.plots import draw_curves, save
 from pneumo_train.progress import progress_bar
 from pneumo_train.recipe import Recipe
+from pneumo_train.strangers import measure_domain
 from pneumo_train.stress import SHIFTS, measure_stress
 from pneumo_train.trained import MODEL_FILE, description_of
 
@@ -57,18 +59,20 @@ def release_model(
     """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all."""
     trunk = rebuild_trunk(trunk, recipe.network)  # without what training alone needs: mixed precision, several devices
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
-    exact = _logits(trunk, films.pixels[held_out["validation"]])
+    exact = _outputs(trunk, films.pixels[held_out["validation"]])["logit"][:, 0]
     round_to_float16(trunk)
-    logits = {split: _logits(trunk, films.pixels[rows]) for split, rows in held_out.items()}
+    logits = {split: _outputs(trunk, films.pixels[rows])["logit"][:, 0] for split, rows in held_out.items()}
     targets = {split: films.targets[rows] for split, rows in held_out.items()}
     calibration = fit_calibration(logits["validation"], targets["validation"])
+    domain = fit_domain(_outputs(trunk, films.pixels[films.rows["train"]])["domain_features"])
+    model = build_serving_model(trunk, calibration, domain)
     scores = {split: calibration(values) for split, values in logits.items()}
     points = choose_operating_points(targets["validation"], scores["validation"], "validation")
     measured_on = "test" if "test" in held_out else "validation"
     with progress_bar() as bar:
         shifts = bar.track(SHIFTS, description=f"the {measured_on} films under stress")
         stress = measure_stress(
-            lambda pixels: calibration(_logits(trunk, pixels)),
+            lambda pixels: _outputs(model, pixels)["probability"][:, 0],
             films.pixels[held_out[measured_on]],
             targets[measured_on],
             points[DEFAULT_OPERATING_POINT]["threshold"],
@@ -79,7 +83,7 @@ def release_model(
     save(draw_curves(history), folder / "curves.png")
     _write_predictions(folder / "predictions.csv", decoded, held_out, logits, scores)
     write_json(folder / "metrics.json", metrics)
-    save_deflated(build_serving_model(trunk, calibration.slope, calibration.offset), folder / MODEL_FILE)
+    save_deflated(model, folder / MODEL_FILE)
     # Last, since a model counts as released once its description is there.
     write_json(
         description_of(folder / MODEL_FILE),
@@ -90,6 +94,7 @@ def release_model(
             "default_operating_point": DEFAULT_OPERATING_POINT,
             "uncertain_band": fit_uncertain_band(targets["validation"], scores["validation"]).to_dict(),
             "calibration": _describe_calibration(calibration),
+            "domain": _describe_domain(model, films, held_out),
             "metrics": metrics,
             "stress": {"measured_on": measured_on, "shifts": stress},
             "data": _describe_data(decoded),
@@ -101,9 +106,9 @@ def release_model(
     )
 
 
-def _logits(trunk: keras.Model, pixels: Film) -> Scores:
-    uncalibrated = build_serving_model(trunk, 1.0, 0.0)
-    return np.asarray(uncalibrated.predict(pixels, batch_size=PREDICTED_AT_ONCE, verbose=0)["logit"][:, 0])
+def _outputs(model: keras.Model, pixels: Film) -> dict[str, Scores]:
+    outputs: dict[str, Scores] = model.predict(pixels, batch_size=PREDICTED_AT_ONCE, verbose=0)
+    return outputs
 
 
 def _describe_rounding(exact: Scores, rounded: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -131,6 +136,24 @@ def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
         "slope": calibration.slope,
         "offset": calibration.offset,
         "fitted_on": "validation",
+    }
+
+
+def _describe_domain(
+    model: keras.Model, films: TrainingFilms, held_out: dict[str, np.ndarray[Any, np.dtype[np.intp]]]
+) -> dict[str, Any]:
+    def distances(pixels: Film) -> Scores:
+        return _outputs(model, pixels)["domain_distance"][:, 0]
+
+    measured_on = "test" if "test" in held_out else "validation"
+    limit = choose_limit(distances(films.pixels[held_out["validation"]]))
+    return {
+        "method": "Mahalanobis distance, Ledoit-Wolf covariance",
+        "fitted_on": "train",
+        "limit": limit,
+        "limit_fitted_on": "validation",
+        "measured_on": measured_on,
+        "flagged": measure_domain(distances, limit, films.pixels[held_out[measured_on]]),
     }
 
 

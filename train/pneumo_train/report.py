@@ -75,8 +75,6 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def _evidence(evaluation: Evaluation) -> dict[str, Figure]:
-    if evaluation.scorer.heatmaps is None:
-        return {}
     outcomes = {
         "true positives": (True, True),
         "false positives": (True, False),

@@ -42,13 +42,13 @@ class Scorer:
     run
         uint8 (B, 224, 224, 1) to what the model says of them.
     heatmaps
-        uint8 (B, 224, 224, 1) to Grad-CAM, float32 (B, 7, 7); None where the model has none.
+        uint8 (B, 224, 224, 1) to Grad-CAM, float32 (B, 7, 7).
     """
 
     path: Path
     description: dict[str, Any]
     run: Callable[[Film], Scored]
-    heatmaps: Callable[[Film], Heatmaps] | None
+    heatmaps: Callable[[Film], Heatmaps]
 
     def score(self, pixels: Film, on_films: Callable[[int], object] = lambda count: None) -> Scored:
         """Score films batch by batch; `on_films` hears how many were done."""
@@ -115,4 +115,4 @@ def _onnx_scorer(path: Path) -> Scorer:
     def heatmaps(films: Film) -> Heatmaps:
         return np.asarray(session.run(["heatmap"], {"image": films})[0])
 
-    return Scorer(path, description, run, heatmaps if "heatmap" in model.outputs else None)
+    return Scorer(path, description, run, heatmaps)

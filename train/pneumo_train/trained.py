@@ -13,6 +13,7 @@ import keras
 from pneumo_train.errors import RunError
 
 MODEL_FILE = "model.keras"
+OUTPUTS = ("logit", "probability", "domain_distance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class TrainedModel:
     Attributes
     ----------
     keras_model
-        uint8 (N, 224, 224, 1) to `logit` and `probability`, float32 (N, 1) each.
+        uint8 (N, 224, 224, 1) to `logit`, `probability` and `domain_distance`, float32 (N, 1) each.
     description
         What pneumo-train wrote beside it, as JSON.
     sha256
@@ -61,11 +62,11 @@ def load_trained(path: Path) -> TrainedModel:
     except Exception as error:  # Keras raises anything on files that are not its own
         reason = str(error).splitlines()[0]
         raise RunError(str(path), f"is no Keras model ({reason})", "give a .keras file of pneumo-train") from error
-    if model.input_shape != (None, 224, 224, 1) or sorted(_output_names(model)) != ["logit", "probability"]:
+    if model.input_shape != (None, 224, 224, 1) or sorted(_output_names(model)) != sorted(OUTPUTS):
         raise RunError(
             str(path),
             f"takes {model.input_shape} and gives {_output_names(model)}",
-            "give a .keras file of pneumo-train: (None, 224, 224, 1) to logit and probability",
+            f"give a .keras file of pneumo-train: (None, 224, 224, 1) to {', '.join(OUTPUTS)}",
         )
     return TrainedModel(path, model, description, hashlib.sha256(content).hexdigest())
 

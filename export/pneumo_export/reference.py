@@ -1,0 +1,70 @@
+"""What the Keras model says of the films that a file is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pneumo_infer.images import Film
+from pneumo_train.calibrate import Scores
+from pneumo_train.trained import TrainedModel
+
+AT_ONCE = 32
+HEATMAP_FILMS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The Keras model's answers.
+
+    Attributes
+    ----------
+    probabilities, distances
+        float32 (N,).
+    in_domain
+        bool (N,), under the Keras model's own limit.
+    heatmap_rows
+        Which of the films `heatmaps` are of, spread over all of them.
+    heatmaps
+        float32 (M, h, w), Grad-CAM by automatic differentiation.
+    """
+
+    probabilities: Scores
+    distances: Scores
+    in_domain: NDArray[np.bool_]
+    heatmap_rows: NDArray[np.intp]
+    heatmaps: Scores
+
+
+def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
+    """Read decoded films, uint8 (N, 224, 224, 1), with the Keras model."""
+    answers = source.keras_model.predict(pixels, batch_size=AT_ONCE, verbose=0)
+    rows = np.unique(np.linspace(0, len(pixels) - 1, HEATMAP_FILMS).astype(np.intp))
+    distances = answers["domain_distance"][:, 0]
+    return Reference(
+        probabilities=answers["probability"][:, 0],
+        distances=distances,
+        in_domain=distances <= source.description["domain"]["limit"],
+        heatmap_rows=rows,
+        heatmaps=_grad_cam_by_gradients(source.keras_model.get_layer("trunk"), pixels[rows]),
+    )
+
+
+def _grad_cam_by_gradients(trunk: keras.Model, pixels: Film) -> Scores:
+    """Grad-CAM as Selvaraju et al. define it, with the gradient that TensorFlow computes."""
+    pooled = trunk.get_layer("features")
+    up_to_pooling = keras.Model(trunk.input, pooled.input)
+    from_pooling = keras.Model(pooled.input, trunk.output["logit"])
+    heatmaps = []
+    for start in range(0, len(pixels), AT_ONCE):
+        activations = up_to_pooling(pixels[start : start + AT_ONCE].astype(np.float32), training=False)
+        with tf.GradientTape() as tape:
+            tape.watch(activations)
+            logit = from_pooling(activations, training=False)
+        weights = tf.reduce_mean(tape.gradient(logit, activations), axis=(1, 2), keepdims=True)
+        heatmaps.append(tf.nn.relu(tf.reduce_sum(weights * activations, axis=-1)).numpy())
+    return np.concatenate(heatmaps)
