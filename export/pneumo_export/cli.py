@@ -27,6 +27,7 @@ class Precision(StrEnum):
     """Precisions of the exported file."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
     INT8 = "int8"
     ALL = "all"
 
@@ -43,7 +44,7 @@ def export(
         Path | None, typer.Option(help="A .keras file of pneumo-train; the latest of runs/ if left out.")
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="fp32 is the reference, int8 what a CPU runs best.")
+        Precision, typer.Option(help="fp32 is the reference, fp16 for GPUs, int8 for CPUs.")
     ] = Precision.ALL,
     data: Annotated[Path | None, typer.Option(help="Where the run's films lie now, if not where they were.")] = None,
     output: Annotated[

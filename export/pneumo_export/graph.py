@@ -17,6 +17,7 @@ OPSET = 18
 # The oldest supported onnxruntime, 1.18, reads intermediate representations up to 10; opset 18 needs 8.
 IR_VERSION = 8
 STANDARD_DOMAINS = {"", "ai.onnx"}
+POOLING = ("GlobalAveragePool", "ReduceMean", "ReduceSum")
 
 
 def convert(model: keras.Model) -> onnx.ModelProto:
@@ -78,6 +79,24 @@ def check_graph(proto: onnx.ModelProto, name: str) -> None:
         problems.append(f"takes and gives {seen}, not {wanted}")
     if problems:
         raise GraphError(name, "; ".join(problems), "convert the model again with the pinned versions")
+
+
+def outside_convolutions(graph: onnx.GraphProto) -> list[str]:
+    """Name the nodes that come before the first convolution, or after the maps of one have been pooled.
+
+    What a film is scaled by, and what the answers are made of, is little work and needs every digit.
+    """
+    convolved: set[str] = set()
+    pooled: set[str] = set()
+    outside = []
+    for node in graph.node:  # in an order in which each node follows its inputs
+        if convolved.intersection(node.input) or node.op_type == "Conv":
+            convolved.update(node.output)
+        if pooled.intersection(node.input) or (node.op_type in POOLING and convolved.intersection(node.input)):
+            pooled.update(node.output)
+        if not convolved.intersection(node.output) or pooled.intersection(node.output):
+            outside.append(node.name)
+    return outside
 
 
 def _name_batch_dimension(proto: onnx.ModelProto) -> None:

@@ -10,10 +10,11 @@ import onnx
 
 from pneumo_export.card import model_card
 from pneumo_export.errors import ExportError
+from pneumo_export.fp16 import halve
 from pneumo_export.graph import check_graph, convert
+from pneumo_export.int8 import choose_calibration_rows, quantise
 from pneumo_export.metadata import add_metadata
 from pneumo_export.parity import ParityFilms, Proof, prove
-from pneumo_export.precision import choose_calibration_rows, quantise
 from pneumo_export.reference import ask_keras
 from pneumo_export.running import run_file
 from pneumo_infer.files import write_json, write_whole
@@ -22,7 +23,7 @@ from pneumo_train.pixels import DecodedFilms
 from pneumo_train.run import training_films
 from pneumo_train.trained import TrainedModel
 
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", "fp16", "int8")
 ENOUGH_FILMS = 256
 
 
@@ -71,10 +72,12 @@ def export_onnx(
 def make_files(
     source: TrainedModel, decoded: DecodedFilms, staged: Path, precisions: tuple[str, ...]
 ) -> dict[str, Path]:
-    """Convert and quantise into a folder aside; precision to file."""
+    """Convert, halve and quantise into a folder aside; precision to file."""
     films = training_films(decoded)
     files = {precision: staged / f"pneumo-resnet50-{precision}.onnx" for precision in PRECISIONS}
     onnx.save(convert(source.keras_model), files["fp32"])
+    if "fp16" in precisions:
+        halve(files["fp32"], files["fp16"])
     if "int8" in precisions:
         rows = choose_calibration_rows(films.rows["train"], source.description["recipe"]["split"]["seed"])
         quantise(files["fp32"], files["int8"], films.pixels[rows])

@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pneumo_infer.images import Film
+from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_train.calibrate import Scores
 from pneumo_train.trained import TrainedModel
 
@@ -31,6 +32,8 @@ class Reference:
         Which of the films `heatmaps` are of, spread over all of them.
     heatmaps
         float32 (M, h, w), Grad-CAM by automatic differentiation.
+    adversarial
+        float32 (A,), the probabilities of `adversarial_films`.
     """
 
     probabilities: Scores
@@ -38,6 +41,16 @@ class Reference:
     in_domain: NDArray[np.bool_]
     heatmap_rows: NDArray[np.intp]
     heatmaps: Scores
+    adversarial: Scores
+
+
+def adversarial_films() -> Film:
+    """All black, all white, noise, and a single bright pixel: uint8 (4, 224, 224, 1)."""
+    films = np.zeros((4, NETWORK_SIZE, NETWORK_SIZE, 1), np.uint8)
+    films[1] = 255
+    films[2] = np.random.default_rng(0).integers(0, 256, films[2].shape)
+    films[3, NETWORK_SIZE // 2, NETWORK_SIZE // 2] = 255
+    return films
 
 
 def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
@@ -51,6 +64,7 @@ def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
         in_domain=distances <= source.description["domain"]["limit"],
         heatmap_rows=rows,
         heatmaps=_grad_cam_by_gradients(source.keras_model.get_layer("trunk"), pixels[rows]),
+        adversarial=source.keras_model.predict(adversarial_films(), verbose=0)["probability"][:, 0],
     )
 
 

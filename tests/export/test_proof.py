@@ -16,7 +16,8 @@ from staged import Staged
 from tiny_training import TinyTraining
 
 from pneumo_export.errors import ExportError, GraphError, ParityError
-from pneumo_export.parity import Gate, prove
+from pneumo_export.gates import Gate
+from pneumo_export.parity import prove
 from pneumo_export.pipeline import parity_films, publish
 from pneumo_export.reference import ask_keras
 from pneumo_train.run import read_split

@@ -13,6 +13,7 @@ from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from pneumo_export.graph import outside_convolutions
 from pneumo_export.running import run_file
 from pneumo_infer.images import Film
 
@@ -22,7 +23,6 @@ CALIBRATION_BATCH = 8
 RANGE_PERCENTILE = 99.99
 # The convolutions hold nearly all the work and weights; what follows them decides the last digits.
 QUANTISED_OPERATORS = ["Conv", "Add", "MaxPool", "Pad", "Relu"]
-POOLING = ("GlobalAveragePool", "ReduceMean", "ReduceSum")
 # conv1 and the ten convolutions of conv2 stay in float: half of the noise in the logit comes from them.
 FLOAT_CONVOLUTIONS = 11
 
@@ -69,7 +69,7 @@ def quantise(fp32: Path, int8: Path, films: Film) -> None:
         quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
         graph = onnx.load(prepared).graph
         convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
-        kept = [*convolutions[:FLOAT_CONVOLUTIONS], *_outside_convolutions(graph)]
+        kept = [*convolutions[:FLOAT_CONVOLUTIONS], *outside_convolutions(graph)]
         with contextlib.redirect_stdout(io.StringIO()):  # the calibrator prints a line for each batch
             quantize_static(
                 str(prepared),
@@ -94,24 +94,6 @@ def quantise(fp32: Path, int8: Path, films: Film) -> None:
     _correct_logit_bias(proto, float((run_file(fp32, "logit", films) - run_file(int8, "logit", films)).mean()))
     _drop_unused_domains(proto)
     onnx.save(proto, int8)
-
-
-def _outside_convolutions(graph: onnx.GraphProto) -> list[str]:
-    """Name the nodes that come before the first convolution, or after the maps of one have been pooled.
-
-    What a film is scaled by, and what the answers are made of, is little work and needs every digit.
-    """
-    convolved: set[str] = set()
-    pooled: set[str] = set()
-    outside = []
-    for node in graph.node:  # in an order in which each node follows its inputs
-        if convolved.intersection(node.input) or node.op_type == "Conv":
-            convolved.update(node.output)
-        if pooled.intersection(node.input) or (node.op_type in POOLING and convolved.intersection(node.input)):
-            pooled.update(node.output)
-        if not convolved.intersection(node.output) or pooled.intersection(node.output):
-            outside.append(node.name)
-    return outside
 
 
 def _correct_logit_bias(proto: onnx.ModelProto, shift: float) -> None:
