@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumo_infer.checksum import start_verifying
 from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.images import Film, FilmSource, source_name
 from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_model, parse_model
@@ -38,7 +39,7 @@ class Classifier:
     Raises
     ------
     ModelError
-        The file is no model of ours, or has no such operating point.
+        The file is no model of ours, is not the one that SHA256SUMS beside it lists, or has no such operating point.
     DeviceError
         The device did not come up.
     MissingExtraError
@@ -61,7 +62,9 @@ class Classifier:
     ) -> None:
         self._arguments = {"model": model, "device": device, "threads": threads, "threshold": threshold}
         path = packaged_model() if model is None else Path(model)
+        require_released = start_verifying(path, required=model is None)
         self._session, self.device = open_session(path, device, threads)
+        require_released()
         self.model = describe(path, self._session)
         self.threshold, self.operating_point = _decide_threshold(self.model, threshold)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from pneumo_infer.checksum import file_digest
 from pneumo_infer.session import load_onnxruntime, usable_processors
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "numpy": version("numpy"),
         "pillow": version("pillow"),
         "model": str(model.path),
-        "model sha256": hashlib.sha256(model.path.read_bytes()).hexdigest(),
+        "model sha256": file_digest(model.path),
         "model version": model.metadata["version"],
         "schema": model.metadata["schema"],
         "operating points": json.loads(model.metadata["operating_points"]),

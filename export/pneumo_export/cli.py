@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumo_export.formats import FORMATS
 from pneumo_infer.errors import MissingExtraError, PneumoError
 from pneumo_train.quiet import quiet_import
 
@@ -15,12 +19,6 @@ if TYPE_CHECKING:
     from pneumo_export.parity import Proof
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-class Target(StrEnum):
-    """Formats that a model can be exported to."""
-
-    ONNX = "onnx"
 
 
 class Precision(StrEnum):
@@ -37,53 +35,92 @@ def main() -> None:
     app()
 
 
-@app.command()
+DATA = typer.Option(help="Where the films of the model's split lie now, if not where they were.")
+LEAST_FILMS = typer.Option(min=16, help="The proof takes at least this many held-out films.")
+
+
+@app.callback(invoke_without_command=True)
 def export(
-    to: Annotated[Target, typer.Option(help="The format to export to.")],
+    context: typer.Context,
+    to: Annotated[str | None, typer.Option(help=f"The format to export to: {', '.join(FORMATS)}.")] = None,
     model: Annotated[
         Path | None, typer.Option(help="A .keras file of pneumo-train; the latest of runs/ if left out.")
     ] = None,
     precision: Annotated[
         Precision, typer.Option(help="fp32 is the reference, fp16 for GPUs, int8 for CPUs.")
     ] = Precision.ALL,
-    data: Annotated[Path | None, typer.Option(help="Where the run's films lie now, if not where they were.")] = None,
+    data: Annotated[Path | None, DATA] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder to write to; export/ beside the model if left out.")
+        Path | None, typer.Option(help="Folder to write to; one beside the model, named after the format, if left out.")
     ] = None,
-    least_films: Annotated[int, typer.Option(min=16, help="The proof takes at least this many held-out films.")] = 256,
+    least_films: Annotated[int, LEAST_FILMS] = 256,
 ) -> None:
     """Export a trained model, and prove on held-out films that the files answer as it does."""
+    if context.invoked_subcommand:
+        return
+    if to not in FORMATS:
+        raise typer.BadParameter(f"give one of {', '.join(FORMATS)}", param_hint="--to")
+    with _exit_codes():
+        for proof in _export(to, model, precision, data, output, least_films):
+            _print_gates(proof)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="An ONNX file of pneumo-export.")],
+    against: Annotated[
+        Path | None, typer.Option(help="The .keras file that it was made from; the one beside it if left out.")
+    ] = None,
+    data: Annotated[Path | None, DATA] = None,
+    least_films: Annotated[int, LEAST_FILMS] = 256,
+) -> None:
+    """Repeat the proof on a file that exists."""
+    with _exit_codes():
+        with _export_extra(), quiet_import():
+            from pneumo_export.recheck import check_file
+        proof = check_file(file, against, data, least_films)
+        _print_gates(proof)
+        proof.require("export it again, and do not use this file")
+
+
+def _export(
+    to: str, model: Path | None, precision: Precision, data: Path | None, output: Path | None, least_films: int
+) -> list[Proof]:
+    with _export_extra(), quiet_import():
+        from pneumo_export.pipeline import PRECISIONS
+        from pneumo_export.source import latest_model
+        from pneumo_train.run import read_split
+        from pneumo_train.trained import load_trained
+
+        target = import_module(f"pneumo_export.formats.{to}")
+    path = model or latest_model(Path("runs"))
+    source = load_trained(path)
+    decoded = read_split(path.parent, data)
+    folder = output or path.parent / target.FOLDER
+    typer.echo(f"exporting {path} to {folder}", err=True)
+    chosen = PRECISIONS if precision is Precision.ALL else (precision.value,)
+    proofs: list[Proof] = target.export(source, decoded, folder, chosen, least_films)
+    return proofs
+
+
+@contextmanager
+def _export_extra() -> Iterator[None]:
     try:
-        proofs = _export(model, precision, data, output, least_films)
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name).partition(".")[0], "export") from None
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    try:
+        yield
     except MissingExtraError as error:
         _fail(error, 2)
     except PneumoError as error:
         from pneumo_export.errors import GraphError, ParityError
 
         _fail(error, 1 if isinstance(error, (GraphError, ParityError)) else 2)
-    else:
-        _print_gates(proofs)
-
-
-def _export(
-    model: Path | None, precision: Precision, data: Path | None, output: Path | None, least_films: int
-) -> list[Proof]:
-    try:
-        with quiet_import():
-            from pneumo_export.pipeline import PRECISIONS, export_onnx
-            from pneumo_export.source import latest_model
-            from pneumo_train.run import read_split
-            from pneumo_train.trained import load_trained
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(str(error.name).partition(".")[0], "export") from None
-    path = model or latest_model(Path("runs"))
-    source = load_trained(path)
-    run = path.parent
-    decoded = read_split(run, data)
-    folder = output or run / "export"
-    typer.echo(f"exporting {path} to {folder}", err=True)
-    chosen = PRECISIONS if precision is Precision.ALL else (precision.value,)
-    return export_onnx(source, decoded, folder, chosen, least_films)
 
 
 def _fail(error: PneumoError, code: int) -> None:
@@ -91,8 +128,8 @@ def _fail(error: PneumoError, code: int) -> None:
     raise typer.Exit(code) from None
 
 
-def _print_gates(proofs: list[Proof]) -> None:
-    for proof in proofs:
-        typer.echo(f"{proof.precision}: proved on {proof.films} {proof.source} films")
-        for gate in proof.gates:
-            typer.echo(f"  {gate.name:46} {gate.value:10.3g}  limit {gate.limit:g}")
+def _print_gates(proof: Proof) -> None:
+    typer.echo(f"{proof.precision}: {proof.films} {proof.source} films beside Keras")
+    for gate in proof.gates:
+        held = "ok" if gate.passed else "FAILED"
+        typer.echo(f"  {gate.name:58} {gate.value:10.3g}  limit {gate.limit:<7g} {held}")

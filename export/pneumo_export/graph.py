@@ -9,6 +9,7 @@ import tf2onnx
 from onnx import TensorProto
 
 from pneumo_export.errors import GraphError
+from pneumo_export.names import settle_names
 from pneumo_train.domain import length
 from pneumo_train.gradcam import grad_cam
 from pneumo_train.trained import OUTPUTS
@@ -30,7 +31,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     inside = keras.Model(trunk.input, {**trunk.output, "activations": trunk.get_layer("features").input})
 
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        seen = inside(model.get_layer("to_float")(image), training=False)
+        seen = inside(tf.cast(image, tf.float32), training=False)
         per_film = {
             "logit": seen["logit"],
             "probability": model.get_layer("probability")(model.get_layer("calibration")(seen["logit"])),
@@ -44,6 +45,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     proto, _ = tf2onnx.convert.from_function(tf.function(serve, input_signature=signature), signature, opset=OPSET)
     proto.ir_version = IR_VERSION
     _name_batch_dimension(proto)
+    settle_names(proto)
     return proto
 
 

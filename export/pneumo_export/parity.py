@@ -72,8 +72,8 @@ class Proof:
         gates = [{**asdict(gate), "passed": gate.passed} for gate in self.gates]
         return {**asdict(self), "gates": gates}
 
-    def require(self) -> None:
-        """Raise if a gate failed.
+    def require(self, remedy: str) -> None:
+        """Raise if a gate failed, and say what follows from that.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class Proof:
         raise ParityError(
             self.precision,
             f"differs from Keras on {self.films} {self.source} films: {failed}; most on: {films}",
-            "nothing was written",
+            remedy,
         )
 
 

@@ -14,9 +14,11 @@ from pneumo_export.fp16 import halve
 from pneumo_export.graph import check_graph, convert
 from pneumo_export.int8 import choose_calibration_rows, quantise
 from pneumo_export.metadata import add_metadata
+from pneumo_export.names import settle_names
 from pneumo_export.parity import ParityFilms, Proof, prove
 from pneumo_export.reference import ask_keras
 from pneumo_export.running import run_file
+from pneumo_infer.checksum import CHECKSUMS, file_digest
 from pneumo_infer.files import write_json, write_whole
 from pneumo_train.domain import choose_limit
 from pneumo_train.pixels import DecodedFilms
@@ -25,6 +27,7 @@ from pneumo_train.trained import TrainedModel
 
 PRECISIONS = ("fp32", "fp16", "int8")
 ENOUGH_FILMS = 256
+WRITTEN_BESIDE = ("metrics.json", "parity.json", "MODEL_CARD.md", CHECKSUMS)
 
 
 def export_onnx(
@@ -85,6 +88,7 @@ def make_files(
         proto = onnx.load(files[precision])
         # Quantisation moves distances a little, so that each file has a limit of its own.
         distances = run_file(files[precision], "domain_distance", films.pixels[films.rows["validation"]])
+        settle_names(proto)
         add_metadata(proto, source, precision, choose_limit(distances))
         onnx.save(proto, files[precision])
     return {precision: files[precision] for precision in precisions}
@@ -105,14 +109,25 @@ def publish(
     reference = ask_keras(source, films.pixels)
     proofs = [prove(file, precision, reference, films) for precision, file in files.items()]
     for proof in proofs:
-        proof.require()
+        proof.require("nothing was written")
     write_json(staged / "metrics.json", source.description["metrics"])
     write_json(staged / "parity.json", {proof.precision: proof.to_dict() for proof in proofs})
     with write_whole(staged / "MODEL_CARD.md") as card:
         card.write(model_card(source, proofs, {p: file.stat().st_size for p, file in files.items()}))
-    for file in [*files.values(), *(staged / name for name in ("metrics.json", "parity.json", "MODEL_CARD.md"))]:
+    with write_whole(staged / CHECKSUMS) as checksums:
+        checksums.writelines(f"{digest}  {name}\n" for name, digest in _digests(files, output).items())
+    # The list of digests goes first and comes last, so that at no moment it refuses a file that is whole.
+    (output / CHECKSUMS).unlink(missing_ok=True)
+    for file in [*files.values(), *(staged / name for name in WRITTEN_BESIDE)]:
         file.replace(output / file.name)
     return proofs
+
+
+def _digests(files: dict[str, Path], output: Path) -> dict[str, str]:
+    """The digests of the new files, and of the earlier ones that stay beside them."""
+    earlier = {file.name: file for file in output.glob("*.onnx")}
+    new = {file.name: file for file in files.values()}
+    return {name: file_digest(file) for name, file in sorted((earlier | new).items())}
 
 
 def parity_films(decoded: DecodedFilms, least_films: int) -> ParityFilms:

@@ -19,7 +19,7 @@ def last_activations(trunk: keras.Model) -> keras.Model:
 
 def grad_cam(trunk: keras.Model, activations: Any) -> Any:
     """Weigh the last activations by the logit's gradient, and rectify: (N, h, w, C) to (N, h, w), not normalised."""
-    features = ops.mean(activations, axis=(1, 2))
+    features = trunk.get_layer("features")(activations)
     places = activations.shape[1] * activations.shape[2]
     weights = _head_gradient(trunk, features) / places
     return ops.relu(ops.sum(activations * weights[:, None, None, :], axis=-1))

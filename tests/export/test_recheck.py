@@ -1,0 +1,52 @@
+"""The proof repeated on a file that exists."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from staged import Staged
+from test_proof import scale_largest_weights, tamper
+
+from pneumo_export.errors import ExportError, GraphError
+from pneumo_export.pipeline import publish
+from pneumo_export.recheck import check_file
+from pneumo_infer import ModelError
+from pneumo_infer.checksum import CHECKSUMS
+
+
+@pytest.fixture
+def published(staged: Staged, tiny_run: Path, tmp_path: Path) -> Path:
+    """A run folder with the exported files in it."""
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    (run / "export").mkdir()
+    publish(staged.files, staged.source, staged.films, staged.folder, run / "export")
+    return run / "export"
+
+
+def test_a_whole_file_passes_and_finds_its_source(published: Path) -> None:
+    proof = check_file(published / "pneumo-resnet50-fp32.onnx", against=None, data=None, least_films=16)
+    assert proof.precision == "fp32"
+    assert proof.passed
+
+
+def test_an_altered_file_is_refused_by_its_digest_and_fails_by_its_answers(published: Path) -> None:
+    file = published / "pneumo-resnet50-fp32.onnx"
+    tamper(file, lambda proto: scale_largest_weights(proto, 1.05))
+    with pytest.raises(ModelError, match="is not the file that was released"):
+        check_file(file, against=None, data=None, least_films=16)
+    (published / CHECKSUMS).unlink()
+    assert not check_file(file, against=None, data=None, least_films=16).passed
+
+
+def test_a_file_of_another_model(published: Path, tmp_path: Path) -> None:
+    file = published / "pneumo-resnet50-int8.onnx"
+    source = published.parent / "model.keras"
+    with source.open("ab") as altered:
+        altered.write(b"\0")
+    with pytest.raises(ExportError, match="from a Keras file that is not beside it"):
+        check_file(file, against=None, data=None, least_films=16)
+    with pytest.raises(GraphError, match="was not made from"):
+        check_file(file, against=source, data=None, least_films=16)
