@@ -19,7 +19,7 @@ def made(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Staged:
     source = load_trained(tiny_run / "model.keras")
     decoded = read_split(tiny_run)
     films = parity_films(decoded, least_films=16)
-    files = make_files(source, decoded, folder, ("fp32", "int8"))
+    files = make_files(source, decoded, folder, ("fp32", "fp16", "int8"))
     return Staged(source, films, folder, files)
 
 

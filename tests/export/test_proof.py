@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
-from staged import Staged
+from staged import Staged, scale_largest_weights, tamper
 from tiny_training import TinyTraining
 
 from pneumo_export.errors import ExportError, GraphError, ParityError
@@ -20,32 +19,18 @@ from pneumo_export.gates import Gate
 from pneumo_export.parity import prove
 from pneumo_export.pipeline import parity_films, publish
 from pneumo_export.reference import ask_keras
+from pneumo_infer.checksum import CHECKSUMS, file_digest
 from pneumo_train.run import read_split
-
-
-def tamper(file: Path, change: Callable[[onnx.ModelProto], None]) -> None:
-    proto = onnx.load(file)
-    change(proto)
-    onnx.save(proto, file)
-
-
-def scale_largest_weights(proto: onnx.ModelProto, factor: float) -> None:
-    tensor = max(
-        (t for t in proto.graph.initializer if t.data_type == onnx.TensorProto.FLOAT), key=lambda t: np.prod(t.dims)
-    )
-    weights = numpy_helper.to_array(tensor)
-    tensor.CopyFrom(numpy_helper.from_array((weights * factor).astype(np.float32), tensor.name))
 
 
 def test_untouched_files_pass_and_get_their_names(staged: Staged, tmp_path: Path) -> None:
     output = tmp_path / "out"
     output.mkdir()
     proofs = publish(staged.files, staged.source, staged.films, staged.folder, output)
-    assert [proof.precision for proof in proofs] == ["fp32", "int8"]
-    assert sorted(path.name for path in output.iterdir())[-2:] == [
-        "pneumo-resnet50-fp32.onnx",
-        "pneumo-resnet50-int8.onnx",
-    ]
+    assert [proof.precision for proof in proofs] == ["fp32", "fp16", "int8"]
+    names = [f"pneumo-resnet50-{precision}.onnx" for precision in ("fp16", "fp32", "int8")]
+    assert sorted(path.name for path in output.glob("*.onnx")) == names
+    assert (output / CHECKSUMS).read_text() == "".join(f"{file_digest(output / name)}  {name}\n" for name in names)
     metadata = {p.key: p.value for p in onnx.load(output / "pneumo-resnet50-int8.onnx").metadata_props}
     assert metadata["pneumo.source_sha256"] == staged.source.sha256
     assert 0 < float(metadata["pneumo.domain_limit"]) < 1000

@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from staged import Staged
-from test_proof import scale_largest_weights, tamper
+from staged import Staged, scale_largest_weights, tamper
 
 from pneumo_export.errors import ExportError, GraphError
 from pneumo_export.pipeline import publish
