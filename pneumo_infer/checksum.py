@@ -31,25 +31,16 @@ def listed_digest(path: Path) -> str | None:
     return {name[1:]: digest for digest, _, name in (line.partition(" ") for line in lines)}.get(path.name)
 
 
-def start_verifying(path: Path, required: bool) -> Callable[[], None]:
-    """Begin to hash a file beside other work, and give what waits for the outcome.
-
-    Parameters
-    ----------
-    required
-        Whether a file that is not listed is refused too.
+def start_verifying(path: Path) -> Callable[[], None]:
+    """Begin to hash a file beside other work, and give what waits for the outcome; a file that is not listed passes.
 
     Returns
     -------
     callable
         Waits for the digest. It raises ModelError where the file is not the one that was listed.
     """
-    if not path.is_file():
-        return lambda: None  # which whoever opens it will say
     expected = listed_digest(path)
     if expected is None:
-        if required:
-            raise ModelError(path.name, f"is not listed in {CHECKSUMS} beside it", "install pneumo-infer again")
         return lambda: None
     digests: list[str] = []
     hashing = Thread(target=lambda: digests.append(file_digest(path)), daemon=True)

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumo_infer.checksum import start_verifying
 from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.images import Film, FilmSource, source_name
-from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_model, parse_model
+from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_models, parse_model
 from pneumo_infer.prediction import Prediction
 from pneumo_infer.preprocess import PREPROCESS, read_pixels
 from pneumo_infer.session import Device, open_session
@@ -28,7 +27,7 @@ class Classifier:
     Parameters
     ----------
     model
-        An ONNX file that pneumo-export wrote; the model that ships if None.
+        An ONNX file that pneumo-export wrote; if None the model that ships, int8 on a CPU and fp16 on CUDA.
     device
         `auto`, `cpu` or `cuda`; see `Classifier.device` for what really runs.
     threads
@@ -61,11 +60,9 @@ class Classifier:
         threshold: float | str | None = None,
     ) -> None:
         self._arguments = {"model": model, "device": device, "threads": threads, "threshold": threshold}
-        path = packaged_model() if model is None else Path(model)
-        require_released = start_verifying(path, required=model is None)
-        self._session, self.device = open_session(path, device, threads)
-        require_released()
-        self.model = describe(path, self._session)
+        files = packaged_models() if model is None else dict.fromkeys(("cpu", "cuda"), Path(model))
+        self._session, self.device = open_session(files["cpu"], device, threads, on_cuda=files["cuda"])
+        self.model = describe(files[self.device], self._session)
         self.threshold, self.operating_point = _decide_threshold(self.model, threshold)
 
     def predict(self, film: FilmSource) -> Prediction:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pneumo_infer.checksum import listed_digest
 from pneumo_infer.errors import ModelError
 
 SCHEMA = "1"
 LABELS = ("NORMAL", "PNEUMONIA")
-PACKAGED_MODEL = "pneumo-resnet50-int8.onnx"
+# By the device that each is for: int8 is fastest on a CPU, fp16 on a GPU.
+PACKAGED_MODELS = {"cpu": "pneumo-resnet50-int8.onnx", "cuda": "pneumo-resnet50-fp16.onnx"}
 OUTPUTS = ("probability", "logit", "heatmap", "domain_distance")
 METADATA_KEYS = (
     "schema",
@@ -90,8 +92,8 @@ class Model:
             ) from None
 
 
-def packaged_model() -> Path:
-    """Find the model that ships: in the wheel inside the package, in a checkout in models/.
+def packaged_models() -> dict[str, Path]:
+    """Find the files of the model that ships, by device: in the wheel inside the package, in a checkout in models/.
 
     Raises
     ------
@@ -99,10 +101,12 @@ def packaged_model() -> Path:
         The installation is incomplete.
     """
     package = Path(__file__).parent
-    for folder in (package / "models", package.parent / "models"):
-        if (folder / PACKAGED_MODEL).is_file():
-            return folder / PACKAGED_MODEL
-    raise ModelError(PACKAGED_MODEL, "is missing from this installation", "install pneumo-infer again")
+    folder = next((f for f in (package / "models", package.parent / "models") if f.is_dir()), package)
+    files = {device: folder / name for device, name in PACKAGED_MODELS.items()}
+    for path in files.values():
+        if not path.is_file() or listed_digest(path) is None:
+            raise ModelError(path.name, "is missing from this installation", "install pneumo-infer again")
+    return files
 
 
 def parse_model(

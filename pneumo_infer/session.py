@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pneumo_infer.checksum import start_verifying
 from pneumo_infer.errors import DeviceError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ CUDA_OPTIONS = {
 }
 
 
-def open_session(path: Path, device: Device = "auto", threads: int | None = None) -> tuple[InferenceSession, str]:
-    """Open a model on a device.
+def open_session(
+    path: Path, device: Device = "auto", threads: int | None = None, on_cuda: Path | None = None
+) -> tuple[InferenceSession, str]:
+    """Open a model on a device, and make sure that the file is the one that SHA256SUMS beside it lists.
 
     Parameters
     ----------
+    path, on_cuda
+        The file, and the one for CUDA if that is another.
     device
         `cpu` never touches CUDA; `cuda` must come up; `auto` takes CUDA where it comes up and the CPU else, with one
         warning where the installed onnxruntime has CUDA and the machine's does not start.
@@ -46,19 +51,17 @@ def open_session(path: Path, device: Device = "auto", threads: int | None = None
     DeviceError
         The device is unknown, did not come up, or both builds of onnxruntime are installed.
     ModelError
-        onnxruntime cannot load the file.
+        onnxruntime cannot load the file, or it was altered.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise DeviceError(f"device {device!r}", "is unknown", "choose auto, cpu or cuda")
     if threads is not None and threads < 1:
         raise DeviceError(f"{threads} threads", "cannot run a model", "give 1 or more")
     onnxruntime = load_onnxruntime()
-    if not path.is_file():
-        raise ModelError(str(path), "does not exist", "check --model, or leave it out for the model that ships")
     options = _session_options(onnxruntime, threads)
     if device == "cpu" or (device == "auto" and CUDA not in onnxruntime.get_available_providers()):
         return _create(onnxruntime, path, options, [CPU]), "cpu"
-    session, reason = _try_cuda(onnxruntime, path, options)
+    session, reason = _try_cuda(onnxruntime, on_cuda or path, options)
     if session is not None:
         return session, "cuda"
     if device == "cuda":
@@ -119,13 +122,18 @@ def _session_options(onnxruntime: Any, threads: int | None) -> Any:
 
 
 def _create(onnxruntime: Any, path: Path, options: Any, providers: list[Any]) -> InferenceSession:
+    if not path.is_file():
+        raise ModelError(str(path), "does not exist", "check --model, or leave it out for the model that ships")
+    require_released = start_verifying(path)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        session: InferenceSession = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime has one exception class for each of its status codes
         reason = str(error).splitlines()[0]
         raise ModelError(
             str(path), f"cannot be loaded ({reason})", "give an ONNX file that pneumo-export wrote"
         ) from error
+    require_released()
+    return session
 
 
 def _try_cuda(onnxruntime: Any, path: Path, options: Any) -> tuple[InferenceSession | None, str]:

@@ -12,7 +12,7 @@ from small_models import METADATA, write_model
 
 from pneumo_infer import Classifier, ModelError
 from pneumo_infer.checksum import CHECKSUMS, file_digest
-from pneumo_infer.model import packaged_model
+from pneumo_infer.model import packaged_models
 
 
 @pytest.fixture
@@ -53,13 +53,12 @@ def test_a_list_that_cannot_be_read(model: Path) -> None:
 
 
 def test_the_packaged_models_are_listed() -> None:
-    packaged = packaged_model()
-    listed = packaged.with_name(CHECKSUMS).read_text()
-    assert f"{file_digest(packaged)}  {packaged.name}\n" in listed
+    for packaged in packaged_models().values():
+        assert f"{file_digest(packaged)}  {packaged.name}\n" in packaged.with_name(CHECKSUMS).read_text()
 
 
 def test_the_command_line_refuses_an_altered_packaged_model(tmp_path: Path) -> None:
-    packaged = packaged_model()
+    packaged = packaged_models()["cpu"]
     altered = tmp_path / packaged.name
     content = bytearray(packaged.read_bytes())
     content[len(content) // 2] ^= 1
