@@ -10,13 +10,15 @@ from pneumo_infer import __version__
 from pneumo_train.trained import TrainedModel
 
 
-def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int]) -> str:
+def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int], pictures: dict[str, str]) -> str:
     """Write the card of an exported model as Markdown.
 
     Parameters
     ----------
     sizes
         Precision to bytes of its file.
+    pictures
+        Path, as seen from the card, to what the picture shows.
     """
     described = source.description
     sections = [
@@ -27,6 +29,7 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int])
         _data(described),
         _training(described, source.sha256),
         _performance(described),
+        *(f"![{caption}]({path})\n\n{caption}." for path, caption in pictures.items()),
         _uncertain(described["uncertain_band"]),
         _domain(described["domain"]),
         _stress(described["stress"]),

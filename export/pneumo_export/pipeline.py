@@ -10,6 +10,7 @@ import onnx
 
 from pneumo_export.card import model_card
 from pneumo_export.errors import ExportError
+from pneumo_export.figures import draw_card
 from pneumo_export.fp16 import halve
 from pneumo_export.graph import check_graph, convert
 from pneumo_export.int8 import choose_calibration_rows, quantise
@@ -27,6 +28,7 @@ from pneumo_train.trained import TrainedModel
 
 PRECISIONS = ("fp32", "fp16", "int8")
 ENOUGH_FILMS = 256
+FIGURES = "figures"
 WRITTEN_BESIDE = ("metrics.json", "parity.json", "MODEL_CARD.md", CHECKSUMS)
 
 
@@ -112,14 +114,17 @@ def publish(
         proof.require("nothing was written")
     write_json(staged / "metrics.json", source.description["metrics"])
     write_json(staged / "parity.json", {proof.precision: proof.to_dict() for proof in proofs})
+    pictures = draw_card(source, staged / FIGURES)
     with write_whole(staged / "MODEL_CARD.md") as card:
-        card.write(model_card(source, proofs, {p: file.stat().st_size for p, file in files.items()}))
+        sizes = {precision: file.stat().st_size for precision, file in files.items()}
+        card.write(model_card(source, proofs, sizes, {f"{FIGURES}/{name}": text for name, text in pictures.items()}))
     with write_whole(staged / CHECKSUMS) as checksums:
         checksums.writelines(f"{digest}  {name}\n" for name, digest in _digests(files, output).items())
     # The list of digests goes first and comes last, so that at no moment it refuses a file that is whole.
     (output / CHECKSUMS).unlink(missing_ok=True)
-    for file in [*files.values(), *(staged / name for name in WRITTEN_BESIDE)]:
-        file.replace(output / file.name)
+    (output / FIGURES).mkdir(exist_ok=True)
+    for name in [*(file.name for file in files.values()), *(f"{FIGURES}/{name}" for name in pictures), *WRITTEN_BESIDE]:
+        (staged / name).replace(output / name)
     return proofs
 
 

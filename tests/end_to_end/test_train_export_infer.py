@@ -49,6 +49,7 @@ def test_the_files_are_proved_and_described(exported: Path) -> None:
     assert sorted(path.name for path in exported.iterdir()) == [
         "MODEL_CARD.md",
         "SHA256SUMS",
+        "figures",
         "metrics.json",
         "parity.json",
         "pneumo-resnet50-fp16.onnx",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from pneumo_train.plots import (
     draw_stress,
     to_png,
 )
+from pneumo_train.trained import history_beside
 
 SAMPLES, EVIDENCE, MOST_MISSED = 6, 6, 60
 Rows = Sequence[int] | np.ndarray[Any, np.dtype[np.intp]]
@@ -62,7 +62,7 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
     }
     for label, ill in zip(LABELS, (0, 1), strict=True):
         pictures[f"films {label}"] = _films(evaluation, _spread(np.flatnonzero(targets == ill), SAMPLES))
-    history = _history(evaluation.scorer.path)
+    history = history_beside(evaluation.scorer.path)
     if history:
         pictures["curves"] = draw_curves(history)
     if metrics["stress"]:
@@ -103,17 +103,6 @@ def _balance(evaluation: Evaluation) -> dict[str, dict[str, int]]:
         counts.setdefault(f"{split}, of the model", {})[label] = films
     counts["measured here"] = dict(Counter(film.label for film in evaluation.films.films))
     return counts
-
-
-def _history(model: Path) -> list[dict[str, Any]]:
-    file = model.with_name("history.csv")
-    if not file.is_file():
-        return []
-    with file.open(newline="", encoding="utf-8") as rows:
-        return [
-            {key: value if key == "phase" else float(value) for key, value in row.items()}
-            for row in csv.DictReader(rows)
-        ]
 
 
 def _spread(rows: np.ndarray[Any, np.dtype[np.intp]], count: int) -> list[int]:

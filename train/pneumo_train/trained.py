@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from dataclasses import dataclass
@@ -39,6 +40,18 @@ class TrainedModel:
 def description_of(path: Path) -> Path:
     """Where the description of a Keras file lies: beside it, as `.json`."""
     return path.with_suffix(".json")
+
+
+def history_beside(path: Path) -> list[dict[str, Any]]:
+    """Read the epochs that led to a Keras file, where `history.csv` of its run lies beside it; else there are none."""
+    history = path.with_name("history.csv")
+    if not history.is_file():
+        return []
+    with history.open(newline="", encoding="utf-8") as rows:
+        return [
+            {key: value if key == "phase" else float(value) for key, value in row.items()}
+            for row in csv.DictReader(rows)
+        ]
 
 
 def load_trained(path: Path) -> TrainedModel:
