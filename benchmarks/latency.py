@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +17,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from benchmarks.turns import take_turns
 from pneumo_train.quiet import quiet_import
-
-WARM_UP = 5
 
 
 def main(
@@ -29,14 +27,7 @@ def main(
 ) -> None:
     """Time each engine and print its median beside Keras' own."""
     engines = load_engines(run)
-    films = np.random.default_rng(0).integers(0, 256, (rounds, 1, 224, 224, 1), dtype=np.uint8)
-    seconds: dict[str, list[float]] = {name: [] for name in engines}
-    for film in [*films[:WARM_UP], *films]:
-        for name, engine in engines.items():
-            began = time.perf_counter()
-            engine(film)
-            seconds[name].append(time.perf_counter() - began)
-    medians = {name: 1000 * float(np.median(values[WARM_UP:])) for name, values in seconds.items()}
+    medians = take_turns(engines, rounds)
     print(f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} processors, {rounds} films")
     for name, median in medians.items():
         print(f"{name:28} {median:7.1f} ms a film, {medians['Keras, compiled graph'] / median:5.2f} times Keras' speed")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -17,14 +19,45 @@ from pneumo_export.graph import outside_convolutions
 from pneumo_export.running import run_file
 from pneumo_infer.images import Film
 
-CALIBRATION_FILMS = 256
 CALIBRATION_BATCH = 8
-# A few outliers would stretch an activation's range and coarsen all its other steps.
-RANGE_PERCENTILE = 99.99
 # The convolutions hold nearly all the work and weights; what follows them decides the last digits.
 QUANTISED_OPERATORS = ["Conv", "Add", "MaxPool", "Pad", "Relu"]
-# conv1 and the ten convolutions of conv2 stay in float: half of the noise in the logit comes from them.
-FLOAT_CONVOLUTIONS = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Quantisation:
+    """The choices; `python -m benchmarks.int8_search` measures them, and its table says why they are these.
+
+    Attributes
+    ----------
+    films
+        Training films that the ranges of activations are measured on.
+    method
+        `percentile`, `minmax` or `entropy`.
+    percentile
+        A few outliers would stretch an activation's range and coarsen all its other steps.
+    per_channel
+        Whether each channel of a convolution has a scale of its own.
+    float_convolutions
+        So many of the first convolutions stay in float; 11 are conv1 and conv2.
+    correct_bias
+        Whether what quantisation takes from the logit on average is given back.
+    """
+
+    films: int = 256
+    method: Literal["percentile", "minmax", "entropy"] = "percentile"
+    percentile: float = 99.99
+    per_channel: bool = True
+    float_convolutions: int = 11
+    correct_bias: bool = True
+
+
+CHOSEN = Quantisation()
+METHODS = {
+    "percentile": CalibrationMethod.Percentile,
+    "minmax": CalibrationMethod.MinMax,
+    "entropy": CalibrationMethod.Entropy,
+}
 
 
 class _Films(CalibrationDataReader):  # type: ignore[misc]
@@ -45,13 +78,13 @@ class _Films(CalibrationDataReader):  # type: ignore[misc]
         return None if batch is None else {"image": batch}
 
 
-def choose_calibration_rows(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+def choose_calibration_rows(rows: NDArray[np.intp], seed: int, films: int = CHOSEN.films) -> NDArray[np.intp]:
     """Draw the training films that int8's ranges are measured on."""
-    drawn = np.random.default_rng(seed).permutation(rows)[:CALIBRATION_FILMS]
+    drawn = np.random.default_rng(seed).permutation(rows)[:films]
     return np.sort(drawn)
 
 
-def quantise(fp32: Path, int8: Path, films: Film) -> None:
+def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN) -> None:
     """Write an int8 version of a graph.
 
     QDQ format, per channel, uint8 activations with int8 weights of 7 bits: without the eighth bit the sums of
@@ -69,7 +102,7 @@ def quantise(fp32: Path, int8: Path, films: Film) -> None:
         quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
         graph = onnx.load(prepared).graph
         convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
-        kept = [*convolutions[:FLOAT_CONVOLUTIONS], *outside_convolutions(graph)]
+        kept = [*convolutions[: choice.float_convolutions], *outside_convolutions(graph)]
         with contextlib.redirect_stdout(io.StringIO()):  # the calibrator prints a line for each batch
             quantize_static(
                 str(prepared),
@@ -78,20 +111,21 @@ def quantise(fp32: Path, int8: Path, films: Film) -> None:
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=QUANTISED_OPERATORS,
                 nodes_to_exclude=kept,
-                per_channel=True,
+                per_channel=choice.per_channel,
                 reduce_range=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                calibrate_method=CalibrationMethod.Percentile,
+                calibrate_method=METHODS[choice.method],
                 extra_options={
-                    "CalibPercentile": RANGE_PERCENTILE,
+                    "CalibPercentile": choice.percentile,
                     "CalibStridedMinMax": 1,  # batches at once: all activations of a batch are held in memory
                 },
             )
     finally:
         prepared.unlink(missing_ok=True)
     proto = onnx.load(int8)
-    _correct_logit_bias(proto, float((run_file(fp32, "logit", films) - run_file(int8, "logit", films)).mean()))
+    if choice.correct_bias:
+        _correct_logit_bias(proto, float((run_file(fp32, "logit", films) - run_file(int8, "logit", films)).mean()))
     _drop_unused_domains(proto)
     onnx.save(proto, int8)
 

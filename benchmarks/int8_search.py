@@ -1,0 +1,141 @@
+"""What each choice of quantisation costs in accuracy and gains in speed, on the validation films.
+
+    python -m benchmarks.int8_search models/pneumo-resnet50.keras --data chest_xray --to benchmarks/INT8.md
+
+Needs the `export` extra. Each variant changes one choice of the one that ships; all take turns with the fp32 file film by
+film, so that a change in the machine's speed meets all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.turns import take_turns
+from pneumo_infer.files import write_whole
+from pneumo_train.quiet import quiet_import
+
+with quiet_import():
+    import onnx
+
+    from pneumo_export.graph import convert
+    from pneumo_export.int8 import CHOSEN, Quantisation, choose_calibration_rows, quantise
+    from pneumo_export.running import run_file
+    from pneumo_infer.session import open_session
+    from pneumo_train.measures import measure, ranking
+    from pneumo_train.run import read_split, training_films
+    from pneumo_train.trained import load_trained
+
+VARIANTS: dict[str, Quantisation] = {
+    "as it ships": CHOSEN,
+    "64 films": replace(CHOSEN, films=64),
+    "1024 films": replace(CHOSEN, films=1024),
+    "percentile 99.9": replace(CHOSEN, percentile=99.9),
+    "percentile 99.999": replace(CHOSEN, percentile=99.999),
+    "min and max": replace(CHOSEN, method="minmax"),
+    "entropy": replace(CHOSEN, method="entropy"),
+    "one scale a tensor": replace(CHOSEN, per_channel=False),
+    "every convolution int8": replace(CHOSEN, float_convolutions=0),
+    "conv1 in float": replace(CHOSEN, float_convolutions=1),
+    "conv1 to conv3 in float": replace(CHOSEN, float_convolutions=24),
+    "bias not corrected": replace(CHOSEN, correct_bias=False),
+}
+OUTPUTS = ("logit", "probability")
+HEADER = "| variant | AUC | sensitivity | specificity | labels flipped | logit noise | MB | ms a film | times fp32 |"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One file on the validation films: figures at the default operating point, and what it weighs."""
+
+    auc: float
+    sensitivity: float
+    specificity: float
+    flipped: int
+    noise: float
+    megabytes: float
+
+
+def main(
+    model: Annotated[Path, typer.Argument(help="A .keras file of pneumo-train.")],
+    data: Annotated[Path | None, typer.Option(help="Where its films lie now, if not where they were.")] = None,
+    to: Annotated[Path, typer.Option(help="The table.")] = Path("benchmarks/INT8.md"),
+    rounds: Annotated[int, typer.Option(min=5, help="Films that each file is timed on.")] = 100,
+) -> None:
+    """Quantise in every way, measure each, and write the table."""
+    source = load_trained(model)
+    seed = source.description["recipe"]["split"]["seed"]
+    point = source.description["operating_points"][source.description["default_operating_point"]]
+    films = training_films(read_split(model.parent, data))
+    held_out, targets = films.pixels[films.rows["validation"]], films.targets[films.rows["validation"]]
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"fp32": Path(folder) / "fp32.onnx"}
+        onnx.save(convert(source.keras_model), files["fp32"])
+        for number, (name, choice) in enumerate(VARIANTS.items()):
+            rows = choose_calibration_rows(films.rows["train"], seed, choice.films)
+            files[name] = Path(folder) / f"{number}.onnx"
+            quantise(files["fp32"], files[name], films.pixels[rows], choice)
+            print(f"quantised: {name}", flush=True)
+        fp32 = {output: run_file(files["fp32"], output, held_out) for output in OUTPUTS}
+        measured = {name: _measure(file, held_out, targets, fp32, point["threshold"]) for name, file in files.items()}
+        milliseconds = take_turns({name: _reader(file) for name, file in files.items()}, rounds)
+    with write_whole(to) as file:
+        file.write(_table(measured, milliseconds, len(held_out), rounds))
+
+
+def _measure(file: Path, films: Any, targets: Any, fp32: dict[str, Any], threshold: float) -> Measured:
+    logits, probabilities = (run_file(file, output, films) for output in OUTPUTS)
+    decided = measure(targets, probabilities, threshold)
+    return Measured(
+        auc=ranking(targets, probabilities)["auc"],
+        sensitivity=decided["sensitivity"],
+        specificity=decided["specificity"],
+        flipped=int(((probabilities >= threshold) != (fp32["probability"] >= threshold)).sum()),
+        noise=float((logits - fp32["logit"]).std()),
+        megabytes=file.stat().st_size / 1e6,
+    )
+
+
+def _reader(file: Path) -> Any:
+    session, _ = open_session(file, "cpu")
+    return lambda film: session.run(["probability"], {"image": film})
+
+
+def _table(measured: dict[str, Measured], milliseconds: dict[str, float], films: int, rounds: int) -> str:
+    lines = [
+        "# int8: what each choice costs and gains",
+        "",
+        "Made by `python -m benchmarks.int8_search`. Each row but the first two changes one choice of the row `as it "
+        f"ships`. Figures on the {films} validation films at the default operating point; labels flipped and the "
+        "standard deviation of the logit's difference are against fp32.",
+        "",
+        f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} processors, "
+        f"median of {rounds} films, batch 1, in turns.",
+        "",
+        HEADER,
+        "|---" * (HEADER.count("|") - 1) + "|",
+    ]
+    for name, m in measured.items():
+        cells = [
+            name,
+            f"{m.auc:.4f}",
+            f"{m.sensitivity:.4f}",
+            f"{m.specificity:.4f}",
+            str(m.flipped),
+            f"{m.noise:.3f}",
+            f"{m.megabytes:.1f}",
+            f"{milliseconds[name]:.1f}",
+            f"{milliseconds['fp32'] / milliseconds[name]:.2f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    typer.run(main)
