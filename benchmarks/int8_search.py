@@ -2,8 +2,8 @@
 
     python -m benchmarks.int8_search models/pneumo-resnet50.keras --data chest_xray --to benchmarks/INT8.md
 
-Needs the `export` extra. Each variant changes one choice of the one that ships; all take turns with the fp32 file film by
-film, so that a change in the machine's speed meets all of them.
+Needs the `export` extra. Each variant changes one choice of the one that ships; all take turns with the fp32 file film
+by film, so that a change in the machine's speed meets all of them.
 """
 
 from __future__ import annotations

@@ -15,13 +15,6 @@ from pneumo_infer import Classifier
 from pneumo_train.recipe import read_recipe
 
 
-@pytest.fixture(scope="module")
-def exported(tiny_run: Path) -> Path:
-    command = [sys.executable, "-m", "pneumo_export", "--to", "onnx", "--least-films", "16"]
-    subprocess.run([*command, "--model", tiny_run / "model.keras"], check=True, capture_output=True)
-    return tiny_run / "export"
-
-
 def test_a_run_folder_tells_the_whole_story(tiny_run: Path, tiny: TinyTraining) -> None:
     history = read_csv(tiny_run / "history.csv")
     assert [row["epoch"] for row in history] == [str(epoch) for epoch in range(1, 11)]
