@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import ShrunkCovariance
 
-from pneumo_train.domain import choose_limit, fit_domain, length
+from pneumo_train.domain import SHRINKAGE, choose_limit, fit_domain, length
 from pneumo_train.strangers import WRONGLY_HUNG, draw_strangers, measure_domain
 
 
@@ -16,7 +16,7 @@ def test_the_distance_is_that_of_scikit_learn() -> None:
     train, others = (rng.normal(3, spread, (200, 40)).astype(np.float32) @ mixed for spread in (1, 2))
     domain = fit_domain(train)
     ours = np.asarray(length(others @ domain.whitening + domain.offset))[:, 0]
-    theirs = np.sqrt(LedoitWolf().fit(train.astype(np.float64)).mahalanobis(others))
+    theirs = np.sqrt(ShrunkCovariance(shrinkage=SHRINKAGE).fit(train.astype(np.float64)).mahalanobis(others))
     np.testing.assert_allclose(ours, theirs, rtol=1e-3)
 
 
