@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from pneumo_infer.checksum import file_digest
+from pneumo_infer.checksum import file_digest, listed_digest
 from pneumo_infer.session import load_onnxruntime, usable_processors
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "pillow": version("pillow"),
         "model": str(model.path),
         "model sha256": file_digest(model.path),
+        "listed in SHA256SUMS": listed_digest(model.path) is not None,
+        "precision": model.metadata.get("precision"),
+        "keras sha256": model.metadata["source_sha256"],
         "model version": model.metadata["version"],
         "schema": model.metadata["schema"],
         "operating points": json.loads(model.metadata["operating_points"]),
