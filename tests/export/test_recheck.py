@@ -15,14 +15,23 @@ from pneumo_infer import ModelError
 from pneumo_infer.checksum import CHECKSUMS
 
 
-@pytest.fixture
-def published(staged: Staged, tiny_run: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def released(made: Staged, tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with the exported files in it."""
-    run = tmp_path / "run"
+    run = tmp_path_factory.mktemp("released") / "run"
     shutil.copytree(tiny_run, run)
+    shutil.copytree(made.folder, run / "staged")
     (run / "export").mkdir()
-    publish(staged.files, staged.source, staged.films, staged.folder, run / "export")
-    return run / "export"
+    fp32 = {"fp32": run / "staged" / made.files["fp32"].name}
+    publish(fp32, made.source, made.films, run / "staged", run / "export")
+    return run
+
+
+@pytest.fixture
+def published(released: Path, tmp_path: Path) -> Path:
+    """The same folder, for one test alone."""
+    shutil.copytree(released, tmp_path / "run")
+    return tmp_path / "run" / "export"
 
 
 def test_a_whole_file_passes_and_finds_its_source(published: Path) -> None:
@@ -41,7 +50,7 @@ def test_an_altered_file_is_refused_by_its_digest_and_fails_by_its_answers(publi
 
 
 def test_a_file_of_another_model(published: Path, tmp_path: Path) -> None:
-    file = published / "pneumo-resnet50-int8.onnx"
+    file = published / "pneumo-resnet50-fp32.onnx"
     source = published.parent / "model.keras"
     with source.open("ab") as altered:
         altered.write(b"\0")
