@@ -49,7 +49,7 @@ def main(
 
 
 def draw_sample(films: Film, classifier: Classifier, target: int) -> Film:
-    """Draw films from a principal-component model until one is read as it should be, with a margin.
+    """Draw films from a principal-component model until one is in the domain and read as it should be, with a margin.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ def draw_sample(films: Film, classifier: Classifier, target: int) -> Film:
         scores = rng.normal(0.0, np.sqrt(model.explained_variance_))
         grey = model.inverse_transform(scores[None])[0].reshape(NETWORK_SIZE, NETWORK_SIZE)
         sample: Film = grey.clip(0, 255).round().astype(np.uint8)
-        probability = classifier.predict(sample).probability
-        if probability is not None and abs(probability - target) <= MARGIN:
+        answer = classifier.predict(sample)
+        if answer.in_domain and answer.probability is not None and abs(answer.probability - target) <= MARGIN:
             return sample
     raise DataError(
         LABELS[target], f"has no sample that is read with a margin in {DRAWS} draws", "train a better model"
