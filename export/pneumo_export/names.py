@@ -8,7 +8,7 @@ from collections import Counter
 import onnx
 
 # What Keras and TensorFlow count up through a process, in each part of a name.
-COUNTED = re.compile(r"(^functional(_\d+)?/)|(_+\d+(?=/|$))")
+COUNTED = re.compile(r"(^functional(_\d+)?/)|((_+\d+)+(?=/|$))|(#\d+$)")
 
 
 def settle_names(proto: onnx.ModelProto) -> None:

@@ -1,0 +1,33 @@
+"""Names that are the same each time."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from staged import Staged
+
+from pneumo_export.graph import convert
+from pneumo_export.names import settle_names
+
+
+def test_names_are_unique_and_settled_once_and_for_all() -> None:
+    names = ["functional_3/scale/mul_1", "scale/mul_1__7", "scale/mul", "scale/mul#2", ""]
+    nodes = [helper.make_node("Neg", [f"t{i}"], [f"t{i + 1}"], name=name) for i, name in enumerate(names)]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("t0", f"t{len(names)}")]
+    proto = helper.make_model(helper.make_graph(nodes, "chain", ends[:1], ends[1:]))
+    settle_names(proto)
+    assert [node.name for node in proto.graph.node] == ["scale/mul", "scale/mul#2", "scale/mul#3", "scale/mul#4", "Neg"]
+    onnx.checker.check_model(proto)
+    once = proto.SerializeToString()
+    settle_names(proto)
+    assert proto.SerializeToString() == once
+
+
+def test_one_model_gives_one_file(made: Staged) -> None:
+    again = convert(made.source.keras_model)
+    before = onnx.load(made.files["fp32"])
+    del before.metadata_props[:]
+    assert [node.name for node in again.graph.node] == [node.name for node in before.graph.node]
+    for ours, theirs in zip(again.graph.initializer, before.graph.initializer, strict=True):
+        assert ours.name == theirs.name
+        assert numpy_helper.to_array(ours).tobytes() == numpy_helper.to_array(theirs).tobytes()
