@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -31,7 +33,12 @@ class Precision(StrEnum):
 
 
 def main() -> None:
-    """Run pneumo-export: exit 0 when proved and written, 1 when a proof failed, 2 when it was called wrongly."""
+    """Run pneumo-export.
+
+    Exit 0 when proved and written, 1 when a proof failed, 2 when it was called wrongly, 130 or 143 when interrupted.
+    """
+    # What is half done is cleared away as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     app()
 
 
@@ -115,6 +122,9 @@ def _export_extra() -> Iterator[None]:
 def _exit_codes() -> Iterator[None]:
     try:
         yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        typer.echo("pneumo-export: interrupted; nothing was written", err=True)
+        raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0)) from None
     except MissingExtraError as error:
         _fail(error, 2)
     except PneumoError as error:

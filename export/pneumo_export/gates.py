@@ -13,6 +13,8 @@ from pneumo_train.calibrate import Scores
 FP32_PROBABILITY = 1e-5
 FP32_DISTANCE = 1e-4
 FP32_HEATMAP = 1e-3
+# Of the strongest evidence in the set: below it a heatmap holds rounding and no picture.
+BLANK = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,12 @@ def column(answers: list[Prediction], name: str) -> Scores:
 
 def _uncorrelated(reference: Reference, answers: list[Prediction]) -> list[float]:
     """1 - Pearson's correlation of each heatmap with Keras'; where one of them is blank, 0 if both are and 1 if not."""
-    pairs = zip((answers[row].heatmap for row in reference.heatmap_rows), reference.heatmaps, strict=True)
-    return [
-        1 - float(np.corrcoef(np.ravel(ours), np.ravel(theirs))[0, 1])
-        if np.ptp(ours) and np.ptp(theirs)
-        else float(bool(np.ptp(ours)) != bool(np.ptp(theirs)))
-        for ours, theirs in pairs
-    ]
+    blank = BLANK * float(reference.heatmaps.max())
+    apart = []
+    for row, theirs in zip(reference.heatmap_rows, reference.heatmaps, strict=True):
+        ours = np.asarray(answers[row].heatmap)
+        if np.ptp(ours) > blank and np.ptp(theirs) > blank:
+            apart.append(1 - float(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]))
+        else:
+            apart.append(float((np.ptp(ours) > blank) != (np.ptp(theirs) > blank)))
+    return apart
