@@ -63,6 +63,8 @@ def test_a_recipe_that_ships_is_cited_by_name_with_what_was_taken_away(tiny_run:
     (run / "run.json").write_text(
         json.dumps({"data": "", "recipe": "scratch", "weights": "none", "settings": settings})
     )
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "scratch.toml").write_text("of an earlier run, whose recipe did not ship")
     write_results([run], tmp_path / "rows", tmp_path / "RESULTS.md")
     table = (tmp_path / "RESULTS.md").read_text()
     assert "| less than published: phases.0.side=128, fit.epochs=3 |" in table

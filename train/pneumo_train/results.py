@@ -119,8 +119,11 @@ def write_results(runs: Sequence[Path], rows_folder: Path, table: Path) -> list[
     read = [read_row(run, rows_folder) for run in runs]
     rows_folder.mkdir(parents=True, exist_ok=True)
     for run, row in zip(runs, read, strict=True):
-        if not row.ships:
-            with write_whole(rows_folder / f"{row.name}.toml") as file:
+        own_recipe = rows_folder / f"{row.name}.toml"
+        if row.ships:
+            own_recipe.unlink(missing_ok=True)
+        else:
+            with write_whole(own_recipe) as file:
                 file.write((run / RECIPE_FILE).read_text(encoding="utf-8"))
         write_json(rows_folder / f"{row.name}.json", asdict(row))
     rows = [Row(**json.loads(file.read_text(encoding="utf-8"))) for file in sorted(rows_folder.glob("*.json"))]
