@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pydicom.data
+import pydicom
 import pytest
 import skimage
 from made_films import SHARED_FILMS
@@ -19,7 +19,7 @@ from pneumo_infer.images import read_film
 PHOTOGRAPHS = sorted(
     path for path in (Path(skimage.__file__).parent / "data").iterdir() if path.suffix in (".png", ".jpg", ".tif")
 )
-DICOM_FILES = sorted(map(Path, pydicom.data.get_testdata_files("*.dcm")))
+DICOM_FILES = sorted((Path(pydicom.__file__).parent / "data" / "test_files").rglob("*.dcm"))
 
 
 @pytest.fixture(scope="module")
