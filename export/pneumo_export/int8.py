@@ -46,7 +46,7 @@ class Quantisation:
 
     films: int = 256
     method: Literal["percentile", "minmax", "entropy"] = "percentile"
-    percentile: float = 99.99
+    percentile: float = 99.999
     per_channel: bool = True
     float_convolutions: int = 11
     correct_bias: bool = True

@@ -66,4 +66,3 @@ def test_an_interrupt(tiny_run: Path, earlier: Path, how: signal.Signals) -> Non
         assert "nothing was written" in printed
     assert left == set(before)
     assert {name: (earlier / name).read_text() for name in before} == before
-
