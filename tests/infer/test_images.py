@@ -6,11 +6,12 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from pneumo_infer.errors import ImageError
 from pneumo_infer.images import MAX_PIXELS, read_film
@@ -59,10 +60,63 @@ def test_sixteen_bits_scale_over_their_full_range(film: Film) -> None:
     np.testing.assert_array_equal(read_film(encode(Image.fromarray(deep), "PNG")), film)
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.uint32, np.int32, np.int64, np.uint64])
+def test_other_integers_hold_eight_or_sixteen_bits(film: Film, kind: type[np.integer[Any]]) -> None:
+    np.testing.assert_array_equal(read_film(film.astype(kind)), film)
+    if np.iinfo(kind).max > 65535:
+        np.testing.assert_array_equal(read_film(film.astype(kind) * 257), film)
+
+
 def test_bool_and_float_arrays(film: Film) -> None:
-    np.testing.assert_array_equal(read_film(film / 255.0), film)
+    for kind in (np.float16, np.float32, np.float64):
+        np.testing.assert_array_equal(read_film((film / 255.0).astype(kind)), film)
     np.testing.assert_array_equal(read_film(film > 128), np.where(film > 128, 255, 0))
     np.testing.assert_array_equal(read_film(film[:, :, None]), film)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "BMP", "WEBP", "PNG"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_lossless_files_hold_the_same_film(film: Film, form: str, mode: str) -> None:
+    options = {"lossless": True} if form == "WEBP" else {}
+    np.testing.assert_array_equal(read_film(encode(Image.fromarray(film).convert(mode), form, **options)), film)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "PNG", "BMP"])
+def test_one_bit_is_black_and_white(film: Film, form: str) -> None:
+    masked = Image.fromarray(np.where(film > 128, 255, 0).astype(np.uint8)).convert("1")
+    np.testing.assert_array_equal(read_film(encode(masked, form)), np.where(film > 128, 255, 0))
+
+
+def test_deep_tiffs(film: Film) -> None:
+    deep = Image.fromarray(film.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_film(encode(deep, "TIFF")), film)
+    np.testing.assert_array_equal(read_film(encode(deep, "TIFF", compression="tiff_lzw")), film)
+    white_is_zero = Image.fromarray((255 - film.astype(np.uint16)) * 257)
+    encoded = encode(white_is_zero, "TIFF")
+    black_is_zero_tag, white_is_zero_tag = (struct.pack("<HHIH", 262, 3, 1, polarity) for polarity in (1, 0))
+    assert encoded.count(black_is_zero_tag) == 1
+    np.testing.assert_array_equal(read_film(encoded.replace(black_is_zero_tag, white_is_zero_tag)), film)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpegs_of_every_kind(film: Film, mode: str, progressive: bool) -> None:
+    image = Image.fromarray(film).convert("RGB").convert(mode)
+    read = read_film(encode(image, "JPEG", quality=95, progressive=progressive))
+    assert np.abs(read.astype(int) - film).mean() < 3
+
+
+def test_an_icc_profile_changes_nothing(film: Film) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    np.testing.assert_array_equal(read_film(encode(Image.fromarray(film), "PNG", icc_profile=profile)), film)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "WEBP", "PNG"])
+def test_several_frames_are_refused(film: Film, form: str) -> None:
+    other = Image.fromarray(film[::-1])
+    moving = encode(Image.fromarray(film), form, save_all=True, append_images=[other])
+    with pytest.raises(ImageError, match="has 2 frames; export the one that is the film"):
+        read_film(moving)
 
 
 def test_transparent_pixels_are_black() -> None:
@@ -112,12 +166,12 @@ def test_a_truncated_file(film: Film, form: str) -> None:
 
 
 def test_what_is_no_picture() -> None:
-    with pytest.raises(ImageError, match="is not a JPEG, PNG or DICOM film"):
+    with pytest.raises(ImageError, match="is not a JPEG, PNG, TIFF, BMP, WebP or DICOM film"):
         read_film(b"a text that was renamed to .jpeg")
 
 
 def test_formats_beyond_the_listed_are_refused(film: Film) -> None:
-    with pytest.raises(ImageError, match="is not a JPEG, PNG or DICOM film"):
+    with pytest.raises(ImageError, match="is not a JPEG, PNG, TIFF, BMP, WebP or DICOM film"):
         read_film(encode(Image.fromarray(film), "GIF"))
 
 
@@ -136,8 +190,10 @@ def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
         (np.zeros(9, np.uint8), "shape"),
         (np.zeros((4, 4, 2), np.uint8), "shape"),
         (np.zeros((0, 4), np.uint8), "shape"),
-        (np.zeros((4, 4), np.int64), "type int64"),
-        (np.full((4, 4), 2.0), r"outside 0\.\.1"),
+        (np.zeros((4, 4), np.complex64), "type complex64"),
+        (np.full((4, 4), -1, np.int16), r"outside 0\.\.255; scale it to uint8"),
+        (np.full((4, 4), 70_000), r"outside 0\.\.65535"),
+        (np.full((4, 4), 2.0), r"outside 0\.\.1; scale it so that 1"),
         (np.full((4, 4), np.nan), r"outside 0\.\.1"),
         (np.broadcast_to(np.uint8(0), (9_000, 9_000)), "beyond the limit"),
     ],
