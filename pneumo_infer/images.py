@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -123,17 +124,17 @@ def _decode(image: Image.Image, name: str) -> Film:
     try:
         _refuse_oversized(image, name)
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        return _to_grey(upright, name)
+        tags = getattr(image, "tag_v2", {})  # which no copy of the image keeps
+        return _to_grey(ImageOps.exif_transpose(image), tags, name)
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged pixels
         raise _damaged(name, error) from error
 
 
-def _to_grey(image: Image.Image, name: str) -> Film:
+def _to_grey(image: Image.Image, tags: Mapping[int, Any], name: str) -> Film:
     if image.mode.startswith("I"):  # Pillow's modes for grey of more than 8 bits: I;16, I;16B, and I in older versions
-        return _deep_to_grey(image)
+        return _deep_to_grey(np.asarray(image), tags)
     if image.mode == "F":
         raise ImageError(name, "has floating-point pixels of unknown range", "scale it to 0..1 and pass an array")
     if image.has_transparency_data:
@@ -142,10 +143,9 @@ def _to_grey(image: Image.Image, name: str) -> Film:
     return np.array(image.convert("L"), dtype=np.uint8)
 
 
-def _deep_to_grey(image: Image.Image) -> Film:
-    tags = getattr(image, "tag_v2", {})
-    bits = tags.get(TIFF_BITS, (16,))[0]
-    grey = _to_eight_bits(np.asarray(image).clip(0, 2**bits - 1), white=2**bits - 1)
+def _deep_to_grey(pixels: NDArray[Any], tags: Mapping[int, Any]) -> Film:
+    white = 2 ** tags.get(TIFF_BITS, (16,))[0] - 1
+    grey = _to_eight_bits(pixels.clip(0, white), white)
     # Pillow turns films whose white is zero round itself only where they have 8 bits.
     return np.uint8(255) - grey if tags.get(TIFF_POLARITY) == WHITE_IS_ZERO else grey
 
