@@ -181,7 +181,7 @@ def _white(array: NDArray[Any], name: str) -> int:
 def _to_eight_bits(pixels: NDArray[Any], white: int) -> Film:
     if pixels.dtype.kind == "f":
         return np.round(pixels * 255.0).astype(np.uint8)
-    return ((pixels.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    return ((pixels.astype(np.uint64) * 255 + white // 2) // white).astype(np.uint8)
 
 
 def _refuse_oversized(image: Image.Image, name: str) -> None:

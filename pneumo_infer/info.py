@@ -8,7 +8,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pneumo_infer.checksum import file_digest, listed_digest
-from pneumo_infer.session import load_onnxruntime, usable_processors
+from pneumo_infer.processors import usable_processors
+from pneumo_infer.session import load_onnxruntime
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier

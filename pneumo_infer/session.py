@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pneumo_infer.checksum import start_verifying
 from pneumo_infer.errors import DeviceError, MissingExtraError, ModelError
+from pneumo_infer.processors import usable_processors
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -94,13 +95,6 @@ def load_onnxruntime() -> Any:
         raise MissingExtraError("onnxruntime", "cpu") from error
     onnxruntime.disable_telemetry_events()
     return onnxruntime
-
-
-def usable_processors() -> int:
-    """Count the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _installed(distribution: str) -> bool:
