@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.images import Film, FilmSource, source_name
 from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_models, parse_model
-from pneumo_infer.prediction import Prediction
+from pneumo_infer.prediction import NEEDS_A_READER, Prediction
 from pneumo_infer.preprocess import PREPROCESS, read_pixels
 from pneumo_infer.session import Device, open_session
 
@@ -123,13 +123,17 @@ class Classifier:
     def _prediction(self, name: str, outputs: dict[str, NDArray[np.float32]]) -> Prediction:
         probability = float(outputs["probability"])
         distance = float(outputs["domain_distance"])
+        in_domain = distance <= self.model.domain_limit
+        low, high = self.model.uncertain_band or (np.inf, -np.inf)
+        label = LABELS[probability >= self.threshold]
         return Prediction(
             path=name,
-            label=LABELS[probability >= self.threshold],
+            outcome=label if in_domain and not low <= probability <= high else NEEDS_A_READER,
+            label=label,
             probability=probability,
             threshold=self.threshold,
             operating_point=self.operating_point,
-            in_domain=distance <= self.model.domain_limit,
+            in_domain=in_domain,
             domain_distance=distance,
             heatmap=outputs["heatmap"],
             model=self.model.path.name,
@@ -139,6 +143,7 @@ class Classifier:
     def _failure(self, name: str, error: ImageError) -> Prediction:
         return Prediction(
             path=name,
+            outcome=None,
             label=None,
             probability=None,
             threshold=self.threshold,

@@ -64,6 +64,8 @@ class Model:
         The ONNX file.
     domain_limit
         A film whose `domain_distance` is above it is not of the kind the model knows.
+    uncertain_band
+        Probabilities between these are left to a reader; None where the model has no such band.
     metadata
         Every `pneumo.*` entry of the file as it stands there, without the prefix.
     """
@@ -72,6 +74,7 @@ class Model:
     operating_points: Mapping[str, OperatingPoint]
     default_operating_point: str
     domain_limit: float
+    uncertain_band: tuple[float, float] | None
     metadata: Mapping[str, str]
 
     def operating_point(self, name: str | None = None) -> OperatingPoint:
@@ -142,6 +145,7 @@ def parse_model(
             operating_points=points,
             default_operating_point=entries["default_operating_point"],
             domain_limit=float(json.loads(entries["domain_limit"])),
+            uncertain_band=_band(json.loads(entries.get("uncertain_band", "null"))),
             metadata=entries,
         )
     except ModelError:
@@ -178,6 +182,10 @@ def _check_graph(path: Path, inputs: Mapping[str, tuple[str, list[Any]]], output
     for name in OUTPUTS:
         if outputs.get(name) != "tensor(float)":
             raise ModelError(path.name, f"has no float32 output {name!r}", "export it again with pneumo-export")
+
+
+def _band(entry: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    return None if entry is None else (float(entry["low"]), float(entry["high"]))
 
 
 def _operating_point(name: str, entry: Mapping[str, Any]) -> OperatingPoint:

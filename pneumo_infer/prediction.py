@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
     from pneumo_infer.errors import ImageError
 
+NEEDS_A_READER = "needs a reader"
 RECORD_FIELDS = (
     "path",
+    "outcome",
     "label",
     "probability",
     "threshold",
@@ -33,6 +35,9 @@ class Prediction:
     ----------
     path
         The film's path, or what stands for it (`<array uint8 (512, 512)>`).
+    outcome
+        What to do with the film: the label, or `needs a reader` where the film is out of the domain or its probability
+        in the model's uncertain band.
     label
         PNEUMONIA where `probability >= threshold`, else NORMAL.
     probability
@@ -50,6 +55,7 @@ class Prediction:
     """
 
     path: str
+    outcome: str | None
     label: str | None
     probability: float | None
     threshold: float

@@ -76,6 +76,21 @@ def test_domain_distance_is_held_against_the_limit(tmp_path: Path, film: NDArray
         assert prediction.domain_distance is not None
 
 
+@pytest.mark.parametrize(
+    ("grey", "limit", "outcome"),
+    [(133, 200, "PNEUMONIA"), (123, 200, "NORMAL"), (129, 200, "needs a reader"), (133, 4, "needs a reader")],
+)
+def test_what_is_uncertain_or_out_of_domain_needs_a_reader(
+    tmp_path: Path, grey: int, limit: float, outcome: str
+) -> None:
+    metadata = {**METADATA, "domain_limit": str(limit), "uncertain_band": json.dumps({"low": 0.2, "high": 0.8})}
+    prediction = Classifier(write_model(tmp_path / "m.onnx", metadata), device="cpu").predict(
+        np.full((224, 224), grey, np.uint8)
+    )
+    assert prediction.outcome == outcome
+    assert prediction.label == ("PNEUMONIA" if grey > 128 else "NORMAL")
+
+
 def test_the_heatmap_has_the_evidence_in_its_place(tmp_path: Path) -> None:
     film = np.zeros((224, 224), np.uint8)
     film[:32, 192:] = 200
