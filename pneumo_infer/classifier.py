@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from pneumo_infer.images import Film, FilmSource, source_name
 from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_models, parse_model
 from pneumo_infer.prediction import NEEDS_A_READER, Prediction
 from pneumo_infer.preprocess import PREPROCESS, read_pixels
+from pneumo_infer.processors import usable_processors
+from pneumo_infer.reading import Read, read_batches
 from pneumo_infer.session import Device, open_session
 
 
@@ -62,6 +63,7 @@ class Classifier:
         self._arguments = {"model": model, "device": device, "threads": threads, "threshold": threshold}
         files = packaged_models() if model is None else dict.fromkeys(("cpu", "cuda"), Path(model))
         self._session, self.device = open_session(files["cpu"], device, threads, on_cuda=files["cuda"])
+        self._threads = threads or usable_processors()
         self.model = describe(files[self.device], self._session)
         self.threshold, self.operating_point = _decide_threshold(self.model, threshold)
 
@@ -78,11 +80,10 @@ class Classifier:
         ImageError
             The film cannot be read.
         """
-        pixels = read_pixels(film)
-        return self._answer([source_name(film)], [pixels])[0]
+        return self._answer([(source_name(film), read_pixels(film))])[0]
 
     def predict_many(self, films: Iterable[FilmSource], batch_size: int = 16) -> Iterator[Prediction]:
-        """Read films one batch after the other: lazily, in order, never holding more than one batch.
+        """Read films one batch after the other: lazily, in order, with the next batch decoded while this one is read.
 
         A film that cannot be read yields a `Prediction` whose `error` says why; the others are not affected.
 
@@ -91,7 +92,7 @@ class Classifier:
         films
             As for `predict`; any iterable, also an endless one.
         batch_size
-            Films that go through the network at once.
+            Films that go through the network at once. With 1, no film is taken before the last one was answered.
 
         Raises
         ------
@@ -100,24 +101,21 @@ class Classifier:
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; give 1 or more")
-        return self._read_batches(iter(films), batch_size)
+        batches = read_batches(films, batch_size, self._threads)
+        return (prediction for batch in batches for prediction in self._answer_batch(batch))
 
-    def _read_batches(self, films: Iterator[FilmSource], batch_size: int) -> Iterator[Prediction]:
-        while batch := list(islice(films, batch_size)):
-            names = [source_name(film) for film in batch]
-            read = [_read_or_error(film) for film in batch]
-            good = [position for position, film in enumerate(read) if not isinstance(film, ImageError)]
-            answers = self._answer([names[i] for i in good], [read[i] for i in good]) if good else []
-            answer_at = dict(zip(good, answers, strict=True))
-            for position, (name, film) in enumerate(zip(names, read, strict=True)):
-                yield self._failure(name, film) if isinstance(film, ImageError) else answer_at[position]
+    def _answer_batch(self, batch: list[Read]) -> Iterator[Prediction]:
+        films = [(name, pixels) for name, pixels in batch if not isinstance(pixels, ImageError)]
+        answers = iter(self._answer(films) if films else [])
+        for name, read in batch:
+            yield self._failure(name, read) if isinstance(read, ImageError) else next(answers)
 
-    def _answer(self, names: list[str], pixels: list[Any]) -> list[Prediction]:
-        image = np.stack(pixels)[:, :, :, None]
+    def _answer(self, films: list[tuple[str, Film]]) -> list[Prediction]:
+        image = np.stack([pixels for _, pixels in films])[:, :, :, None]
         outputs = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"image": image}), strict=True))
         return [
             self._prediction(name, {key: values[row] for key, values in outputs.items()})
-            for row, name in enumerate(names)
+            for row, (name, _) in enumerate(films)
         ]
 
     def _prediction(self, name: str, outputs: dict[str, NDArray[np.float32]]) -> Prediction:
@@ -164,13 +162,6 @@ class Classifier:
 
     def __repr__(self) -> str:
         return f"Classifier({self.model.path.name!r}, device={self.device!r}, threshold={self.threshold:.4f})"
-
-
-def _read_or_error(film: FilmSource) -> Film | ImageError:
-    try:
-        return read_pixels(film)
-    except ImageError as error:
-        return error
 
 
 def describe(path: Path, session: Any) -> Model:
