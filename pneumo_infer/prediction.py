@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from pneumo_infer.errors import ImageError
+    from pneumo_infer.images import FilmSource
 
 NEEDS_A_READER = "needs a reader"
 RECORD_FIELDS = (
@@ -66,6 +68,31 @@ class Prediction:
     model: str
     device: str
     error: ImageError | None = None
+
+    def overlay(self, film: FilmSource) -> Image:
+        """Draw the evidence for pneumonia over the film, with label, probability and operating point below it.
+
+        Parameters
+        ----------
+        film
+            The film that this is the prediction of, as `Classifier.predict` takes it; it is drawn at its own size.
+
+        Raises
+        ------
+        ImageError
+            The film cannot be read, or could not be when this prediction was made.
+        """
+        from pneumo_infer.heatmap import draw_overlay
+        from pneumo_infer.images import read_film
+
+        if self.error is not None:
+            raise self.error
+        assert self.heatmap is not None  # as in every prediction without an error
+        assert self.probability is not None
+        point = self.operating_point or "threshold"
+        outcome = "" if self.outcome == self.label else f", {self.outcome}"
+        caption = f"{self.label} {self.probability:.3f} ({point} {self.threshold:.3f}){outcome}"
+        return draw_overlay(read_film(film), self.heatmap, self.probability, caption)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record that the command line prints: `RECORD_FIELDS`, ready for JSON; the heatmap is left out."""
