@@ -5,26 +5,25 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pneumo_infer import __version__
+from pneumo_infer.destination import Destination
 from pneumo_infer.errors import PneumoError
 from pneumo_infer.records import Format, write_records
+from pneumo_infer.resume import finished_films
+from pneumo_infer.terminal import Tally, say, with_progress
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
-    from pneumo_infer.prediction import Prediction
 
 SAMPLES = Path(__file__).parent / "samples"
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False)
 
 
 class DeviceChoice(StrEnum):
@@ -36,7 +35,10 @@ class DeviceChoice(StrEnum):
 
 
 def main() -> None:
-    """Run pneumo-infer: exit 0 if all films were read, 1 if some were not, 2 if it was called wrongly."""
+    """Run pneumo-infer.
+
+    Exit 0 if all films were read, 1 if some were not, 2 if it was called wrongly, 130 if it was interrupted.
+    """
     app()
 
 
@@ -53,17 +55,29 @@ def infer(
         typer.Argument(metavar="IMAGE...", help="Films: files, folders, globs, or - for standard input."),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="An ONNX file of pneumo-export; the one that ships if left out.")
+        Path | None,
+        typer.Option(envvar="PNEUMO_MODEL", help="An ONNX file of pneumo-export; the one that ships if left out."),
     ] = None,
     threshold: Annotated[
         str | None, typer.Option(metavar="NUMBER|NAME", help="A probability, or an operating point of the model.")
     ] = None,
-    device: Annotated[DeviceChoice, typer.Option(help="auto takes CUDA where it comes up.")] = DeviceChoice.AUTO,
+    device: Annotated[
+        DeviceChoice, typer.Option(envvar="PNEUMO_DEVICE", help="auto takes CUDA where it comes up.")
+    ] = DeviceChoice.AUTO,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all processors if left out.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Films that go through the network at once.")] = 16,
     form: Annotated[Format, typer.Option("--format", help="How records are written.")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Write the records to this file, whole or not at all.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the records to this file, which takes its name once it is whole.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="Append records to this file, and skip the films that it has."),
+    ] = None,
+    heatmap: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write each film with the evidence drawn over it, as PNG.")
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Read the two sample films that ship.")] = False,
     info: Annotated[bool, typer.Option("--info", help="Describe this installation and the model.")] = False,
     version: Annotated[
@@ -76,20 +90,28 @@ def infer(
         raise typer.BadParameter("give a film, a folder of films, - for standard input, or --demo")
     if as_json:
         form = Format.JSON
+    if resume:
+        if output:
+            raise typer.BadParameter("writes to its own file; leave --output out", param_hint="--resume")
+        form = Format.JSONL
+    destination = Destination(form, output, resume)
     # A film beyond Pillow's own limit is reported in its record; a warning would say it twice.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         classifier = _open_classifier(model, device, threads, threshold)
         if info:
             _print_info(classifier, form)
-        failed = _read_films(classifier, arguments, batch_size, form, output) if arguments else 0
+        flawed = arguments and _read_films(classifier, arguments, batch_size, destination, heatmap)
     except PneumoError as error:
-        typer.echo(f"pneumo-infer: {error}", err=True)
+        say(error)
         raise typer.Exit(2) from None
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
-    raise typer.Exit(1 if failed else 0)
+    except KeyboardInterrupt:
+        say(f"interrupted; {destination.what_is_left()}")
+        raise typer.Exit(130) from None
+    raise typer.Exit(1 if flawed else 0)
 
 
 def _open_classifier(
@@ -101,7 +123,7 @@ def _open_classifier(
         warnings.simplefilter("always", RuntimeWarning)
         classifier = Classifier(model, device=device.value, threads=threads, threshold=_number_or_name(threshold))
     for warning in raised:
-        typer.echo(f"pneumo-infer: {warning.message}", err=True)
+        say(warning.message)
     return classifier
 
 
@@ -122,39 +144,24 @@ def _print_info(classifier: Classifier, form: Format) -> None:
 
 
 def _read_films(
-    classifier: Classifier, arguments: list[str], batch_size: int, form: Format, output: Path | None
-) -> int:
+    classifier: Classifier, arguments: list[str], batch_size: int, destination: Destination, heatmap: Path | None
+) -> bool:
+    """Read all films; True if something of it failed."""
+    from pneumo_infer.images import source_name
     from pneumo_infer.inputs import expand
 
-    counts: Counter[str] = Counter()
-    with _destination(output) as out:
-        write_records(_counted(classifier.predict_many(expand(arguments), batch_size), counts), form, out)
-    if form is Format.TABLE:
-        point = classifier.operating_point or "your own"
-        summary = ", ".join(f"{count} {label}" for label, count in sorted(counts.items()))
-        typer.echo(
-            f"{summary}; PNEUMONIA from {classifier.threshold:.4f} on ({point}), "
-            f"{classifier.model.path.name} on {classifier.device}",
-            err=True,
-        )
-    return counts["failed"]
+    films = list(expand(arguments))
+    if destination.resume:
+        finished = finished_films(destination.resume, classifier)
+        films = [film for film in films if source_name(film) not in finished]
+    tally = Tally()
+    predictions = with_progress(tally.count(classifier.predict_many(films, batch_size)), len(films))
+    if heatmap:
+        from pneumo_infer.overlays import write_overlays
 
-
-def _counted(predictions: Iterable[Prediction], counts: Counter[str]) -> Iterator[Prediction]:
-    for prediction in predictions:
-        counts[prediction.label or "failed"] += 1
-        yield prediction
-
-
-@contextmanager
-def _destination(output: Path | None) -> Iterator[TextIO]:
-    if output is None:
-        yield sys.stdout
-        return
-    from pneumo_infer.files import write_whole
-
-    try:
-        with write_whole(output) as file:
-            yield file
-    except OSError as error:
-        raise PneumoError(str(output), f"cannot be written ({error.strerror})", "name another --output") from error
+        predictions = write_overlays(predictions, films, heatmap, tally.overlay_failed)
+    with destination.open() as out:
+        write_records(predictions, destination.form, out)
+    if destination.form is Format.TABLE:
+        say(tally.closing_line(classifier))
+    return bool(tally.failed or tally.overlays_failed)

@@ -9,7 +9,9 @@ from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, TextIO
 
+from pneumo_infer.interrupts import holding_interrupts
 from pneumo_infer.prediction import RECORD_FIELDS
+from pneumo_infer.terminal import HEADER, table_row
 
 if TYPE_CHECKING:
     from pneumo_infer.prediction import Prediction
@@ -35,12 +37,9 @@ def write_records(predictions: Iterable[Prediction], form: Format, out: TextIO) 
 
 
 def _write_table(predictions: Iterator[Prediction], out: TextIO) -> None:
-    out.write(f"{'label':9}  probability  film\n")
+    out.write(HEADER)
     for prediction in predictions:
-        if prediction.error is None:
-            out.write(f"{prediction.label:9}  {prediction.probability:11.4f}  {prediction.path}\n")
-        else:
-            out.write(f"{'(failed)':9}  {'':11}  {prediction.error}\n")
+        out.write(table_row(prediction, out))
         out.flush()
 
 
@@ -60,13 +59,15 @@ def _write_json(predictions: Iterator[Prediction], out: TextIO) -> None:
 
 def _write_jsonl(predictions: Iterator[Prediction], out: TextIO) -> None:
     for prediction in predictions:
-        out.write(json.dumps(prediction.to_dict()) + "\n")
-        out.flush()
+        with holding_interrupts():
+            out.write(json.dumps(prediction.to_dict()) + "\n")
+            out.flush()
 
 
 def _write_csv(predictions: Iterator[Prediction], out: TextIO) -> None:
     writer = csv.DictWriter(out, RECORD_FIELDS, lineterminator="\n")
     writer.writeheader()
     for prediction in predictions:
-        writer.writerow(prediction.to_dict())
-        out.flush()
+        with holding_interrupts():
+            writer.writerow(prediction.to_dict())
+            out.flush()

@@ -59,7 +59,7 @@ def test_bad_films_are_reported_and_the_others_read(folder: Path) -> None:
     assert done.returncode == 1
     assert {name: r["label"] for name, r in records.items() if r["label"]} == {"a.PNG": "NORMAL", "b.png": "PNEUMONIA"}
     for name, problem in {
-        "bad.jpeg": "not a JPEG, PNG or DICOM",
+        "bad.jpeg": "not a JPEG, PNG, TIFF, BMP, WebP or DICOM",
         "empty.jpeg": "is empty",
         "cut.png": "truncated",
         "gone.png": "does not exist",
@@ -99,8 +99,9 @@ def test_the_table_is_for_people() -> None:
     done = run("--demo")
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0
-    assert [line.split()[0] for line in lines] == ["label", "NORMAL", "PNEUMONIA"]
-    assert "1 NORMAL, 1 PNEUMONIA; PNEUMONIA from" in done.stderr.decode()
+    assert [line.split()[0] for line in lines] == ["outcome", "NORMAL", "PNEUMONIA"]
+    assert "1 NORMAL, 1 PNEUMONIA; 2 in " in done.stderr.decode()
+    assert b"\x1b" not in done.stdout + done.stderr
 
 
 def test_output_is_written_whole_or_not_at_all(tmp_path: Path, folder: Path) -> None:

@@ -1,0 +1,63 @@
+"""A JSON lines file that an earlier, interrupted command began: what it has, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pneumo_infer.errors import PneumoError
+
+if TYPE_CHECKING:
+    from pneumo_infer.classifier import Classifier
+
+MUST_AGREE = ("model", "threshold")
+
+
+def finished_films(file: Path, classifier: Classifier) -> set[str]:
+    """Read which films have their record, and cut off a last line that is not whole.
+
+    Returns
+    -------
+    set of str
+        The `path` of each record, also of films that could not be read; empty where there is no file yet.
+
+    Raises
+    ------
+    PneumoError
+        The file cannot be read or written, is no file of records, or its records were made with another model or
+        threshold, so that those to come would not compare with them.
+    """
+    try:
+        return _read_and_repair(file, {"model": classifier.model.path.name, "threshold": classifier.threshold})
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise PneumoError(str(file), f"cannot be gone on with ({error.strerror})", "name another --resume") from error
+
+
+def _read_and_repair(file: Path, now: dict[str, Any]) -> set[str]:
+    finished, whole = set(), 0
+    with file.open("r+b") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.endswith(b"\n"):
+                break
+            finished.add(_path_of(line, f"{file}, line {number}", now))
+            whole += len(line)
+        lines.truncate(whole)
+    return finished
+
+
+def _path_of(line: bytes, where: str, now: dict[str, Any]) -> str:
+    try:
+        record = json.loads(line)
+        path = str(record["path"])
+        then = {name: record[name] for name in MUST_AGREE}
+    except (ValueError, KeyError, TypeError):
+        raise PneumoError(where, "is no record of pneumo-infer", "name a file of --format jsonl") from None
+    for name in MUST_AGREE:
+        if then[name] != now[name]:
+            raise PneumoError(
+                where, f"was made with {name} {then[name]}, not {now[name]}", f"give the same {name}, or another file"
+            )
+    return path

@@ -1,0 +1,115 @@
+"""What people see while films are read: coloured rows, a progress bar, a closing line. Plain text where it is piped."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
+
+if TYPE_CHECKING:
+    from pneumo_infer.classifier import Classifier
+    from pneumo_infer.errors import PneumoError
+    from pneumo_infer.prediction import Prediction
+
+WORTH_A_BAR = 10  # films; fewer are read before a bar could be looked at
+HEADER = f"{'outcome':14}  {'label':9}  probability  film\n"
+STYLES: dict[str, dict[str, Any]] = {
+    "NORMAL": {"fg": typer.colors.GREEN},
+    "PNEUMONIA": {"fg": typer.colors.MAGENTA, "bold": True},
+    "needs a reader": {"fg": typer.colors.YELLOW},
+    "failed": {"fg": typer.colors.RED},
+}
+
+
+def table_row(prediction: Prediction, out: TextIO) -> str:
+    """Lay one prediction out as a row of the table, coloured if `out` is a terminal (and NO_COLOR is not set)."""
+    outcome = prediction.outcome or "failed"
+    shown = f"{outcome:14}"
+    if out.isatty() and not os.environ.get("NO_COLOR"):
+        shown = typer.style(shown, **STYLES[outcome])
+    if prediction.error is not None:
+        return f"{shown}  {'':9}  {'':11}  {prediction.error}\n"
+    return f"{shown}  {prediction.label:9}  {prediction.probability:11.4f}  {prediction.path}{_reason(prediction)}\n"
+
+
+def _reason(prediction: Prediction) -> str:
+    if prediction.outcome == prediction.label:
+        return ""
+    return "  (unlike the films it knows)" if not prediction.in_domain else "  (uncertain)"
+
+
+def with_progress(predictions: Iterable[Prediction], films: int) -> Iterator[Prediction]:
+    """Pass predictions on; where standard error is a terminal and the films are many, show how far they are."""
+    if films < WORTH_A_BAR or not sys.stderr.isatty():
+        yield from predictions
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("films, {task.fields[rate]:.1f}/s,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    console = Console(stderr=True)
+    # Rows that go to the same terminal appear above the bar; what is piped is left alone.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
+        task = progress.add_task("", total=films, rate=0.0)
+        start = time.monotonic()
+        for count, prediction in enumerate(predictions, start=1):
+            yield prediction
+            progress.update(task, completed=count, rate=count / (time.monotonic() - start))
+
+
+def say(what: object) -> None:
+    """Print to standard error."""
+    typer.echo(f"pneumo-infer: {what}", err=True)
+
+
+class Tally:
+    """Counts predictions as they pass, for the closing line."""
+
+    def __init__(self) -> None:
+        self.labels: Counter[str] = Counter()
+        self.uncertain = self.out_of_domain = self.failed = self.overlays_failed = 0
+        self._start = time.monotonic()
+
+    def count(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        for prediction in predictions:
+            if prediction.label is None:
+                self.failed += 1
+            else:
+                self.labels[prediction.label] += 1
+                self.out_of_domain += not prediction.in_domain
+                self.uncertain += bool(prediction.in_domain) and prediction.outcome != prediction.label
+            yield prediction
+
+    def overlay_failed(self, error: PneumoError) -> None:
+        self.overlays_failed += 1
+        say(error)
+
+    def closing_line(self, classifier: Classifier) -> str:
+        """Sum up: labels, what needs a reader and why, failures, rate, and what was held against what."""
+        labels = [f"{self.labels[label]} {label}" for label in sorted(self.labels)]
+        parts = [
+            *labels,
+            *([f"{self.uncertain} of them uncertain"] if self.uncertain else []),
+            *([f"{self.out_of_domain} of them out of domain"] if self.out_of_domain else []),
+            *([f"{self.failed} failed"] if self.failed else []),
+            *([f"{self.overlays_failed} overlays not written"] if self.overlays_failed else []),
+        ]
+        films = self.labels.total() + self.failed
+        seconds = time.monotonic() - self._start
+        point = classifier.operating_point or "your own"
+        return (
+            f"{', '.join(parts)}; {films} in {seconds:.1f} s ({films / seconds:.1f}/s); "
+            f"PNEUMONIA from {classifier.threshold:.4f} on ({point}), "
+            f"{classifier.model.path.name} on {classifier.device}"
+        )
