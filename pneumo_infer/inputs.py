@@ -23,7 +23,7 @@ def expand(arguments: Iterable[str]) -> Iterator[FilmSource]:
     """
     for argument in arguments:
         if argument == STDIN:
-            yield _standard_input()
+            yield as_named_stream(sys.stdin.buffer.read(), STDIN)
         elif Path(argument).is_dir():
             yield from _films_below(Path(argument)) or [argument]
         elif glob.has_magic(argument) and not Path(argument).exists():
@@ -32,9 +32,10 @@ def expand(arguments: Iterable[str]) -> Iterator[FilmSource]:
             yield argument
 
 
-def _standard_input() -> io.BytesIO:
-    film = io.BytesIO(sys.stdin.buffer.read())
-    film.name = STDIN  # names the record
+def as_named_stream(encoded: bytes, name: str) -> io.BytesIO:
+    """Give an encoded film a name for its record and its errors."""
+    film = io.BytesIO(encoded)
+    film.name = name
     return film
 
 
