@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from pneumo_infer.preprocess import PREPROCESS, read_pixels
 from pneumo_infer.processors import usable_processors
 from pneumo_infer.reading import Read, read_batches
 from pneumo_infer.session import Device, open_session
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 
 class Classifier:
@@ -62,9 +65,11 @@ class Classifier:
     ) -> None:
         self._arguments = {"model": model, "device": device, "threads": threads, "threshold": threshold}
         files = packaged_models() if model is None else dict.fromkeys(("cpu", "cuda"), Path(model))
-        self._session, self.device = open_session(files["cpu"], device, threads, on_cuda=files["cuda"])
+        self._process = os.getpid()
+        session, self.device = open_session(files["cpu"], device, threads, on_cuda=files["cuda"])
+        self._session: InferenceSession | None = session
         self._threads = threads or usable_processors()
-        self.model = describe(files[self.device], self._session)
+        self.model = describe(files[self.device], session)
         self.threshold, self.operating_point = _decide_threshold(self.model, threshold)
 
     def predict(self, film: FilmSource) -> Prediction:
@@ -112,7 +117,7 @@ class Classifier:
 
     def _answer(self, films: list[tuple[str, Film]]) -> list[Prediction]:
         image = np.stack([pixels for _, pixels in films])[:, :, :, None]
-        outputs = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"image": image}), strict=True))
+        outputs = dict(zip(OUTPUTS, self._open_session().run(OUTPUTS, {"image": image}), strict=True))
         return [
             self._prediction(name, {key: values[row] for key, values in outputs.items()})
             for row, (name, _) in enumerate(films)
@@ -153,6 +158,25 @@ class Classifier:
             device=self.device,
             error=error,
         )
+
+    def _open_session(self) -> InferenceSession:
+        if self._session is None:
+            raise ValueError("this Classifier was closed; make a new one")
+        if self._process != os.getpid():
+            # A session's threads stay behind in a fork, and freeing it there would wait for them for ever.
+            self._inherited = self._session
+            self.__setstate__(self._arguments)
+        return self._session
+
+    def close(self) -> None:
+        """Free the network's memory; after that films raise ValueError. May be called again."""
+        self._session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         return self._arguments

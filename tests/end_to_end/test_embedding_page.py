@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 from wsgiref.util import setup_testing_defaults
 
 import pytest
@@ -50,9 +51,9 @@ def test_the_web_service(films: Path) -> None:
         environ: dict[str, object] = {"CONTENT_LENGTH": str(len(body))}
         setup_testing_defaults(environ)
         environ["wsgi.input"] = io.BytesIO(body)
-        started: list[str] = []
-        (answer,) = names["application"](environ, lambda status, headers: started.append(status))  # type: ignore[operator]
-        assert started[0].startswith(expected)
+        start_response = Mock()
+        (answer,) = names["application"](environ, start_response)  # type: ignore[operator]
+        assert start_response.call_args.args[0].startswith(expected)
         assert json.loads(answer)["error" if expected == "422" else "label"] is not None
 
 
