@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
     from pneumo_infer.errors import DeviceError, ImageError, MissingExtraError, ModelError, PneumoError
+    from pneumo_infer.limits import Limits
     from pneumo_infer.model import Model, OperatingPoint
     from pneumo_infer.prediction import Prediction
 
@@ -16,6 +17,7 @@ _HOMES = {
     "Classifier": "classifier",
     "DeviceError": "errors",
     "ImageError": "errors",
+    "Limits": "limits",
     "MissingExtraError": "errors",
     "Model": "model",
     "ModelError": "errors",
@@ -27,6 +29,7 @@ __all__ = [
     "Classifier",
     "DeviceError",
     "ImageError",
+    "Limits",
     "MissingExtraError",
     "Model",
     "ModelError",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.images import Film, FilmSource, source_name
+from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_models, parse_model
 from pneumo_infer.prediction import NEEDS_A_READER, Prediction
 from pneumo_infer.preprocess import PREPROCESS, read_pixels
@@ -38,6 +39,8 @@ class Classifier:
         CPU threads within one film; all processors that this process may use if None.
     threshold
         A probability from 0 to 1, the name of one of the model's operating points, or None for its default one.
+    limits
+        How large a film may be.
 
     Raises
     ------
@@ -62,13 +65,21 @@ class Classifier:
         device: Device = "auto",
         threads: int | None = None,
         threshold: float | str | None = None,
+        limits: Limits = LIMITS,
     ) -> None:
-        self._arguments = {"model": model, "device": device, "threads": threads, "threshold": threshold}
+        self._arguments = {
+            "model": model,
+            "device": device,
+            "threads": threads,
+            "threshold": threshold,
+            "limits": limits,
+        }
         files = packaged_models() if model is None else dict.fromkeys(("cpu", "cuda"), Path(model))
         self._process = os.getpid()
         session, self.device = open_session(files["cpu"], device, threads, on_cuda=files["cuda"])
         self._session: InferenceSession | None = session
         self._threads = threads or usable_processors()
+        self.limits = limits
         self.model = describe(files[self.device], session)
         self.threshold, self.operating_point = _decide_threshold(self.model, threshold)
 
@@ -85,7 +96,7 @@ class Classifier:
         ImageError
             The film cannot be read.
         """
-        return self._answer([(source_name(film), read_pixels(film))])[0]
+        return self._answer([(source_name(film), read_pixels(film, self.limits))])[0]
 
     def predict_many(self, films: Iterable[FilmSource], batch_size: int = 16) -> Iterator[Prediction]:
         """Read films one batch after the other: lazily, in order, with the next batch decoded while this one is read.
@@ -106,7 +117,7 @@ class Classifier:
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; give 1 or more")
-        batches = read_batches(films, batch_size, self._threads)
+        batches = read_batches(films, batch_size, self._threads, self.limits)
         return (prediction for batch in batches for prediction in self._answer_batch(batch))
 
     def _answer_batch(self, batch: list[Read]) -> Iterator[Prediction]:

@@ -14,6 +14,7 @@ import typer
 from pneumo_infer import __version__
 from pneumo_infer.destination import Destination
 from pneumo_infer.errors import PneumoError
+from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.records import Format, write_records
 from pneumo_infer.resume import finished_films
 from pneumo_infer.terminal import Tally, say, with_progress
@@ -78,6 +79,8 @@ def infer(
     heatmap: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write each film with the evidence drawn over it, as PNG.")
     ] = None,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Films with more are refused.")] = LIMITS.pixels,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Files with more are refused.")] = LIMITS.encoded_bytes,
     demo: Annotated[bool, typer.Option("--demo", help="Read the two sample films that ship.")] = False,
     info: Annotated[bool, typer.Option("--info", help="Describe this installation and the model.")] = False,
     version: Annotated[
@@ -98,7 +101,7 @@ def infer(
     # A film beyond Pillow's own limit is reported in its record; a warning would say it twice.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        classifier = _open_classifier(model, device, threads, threshold)
+        classifier = _open_classifier(model, device, threads, threshold, Limits(max_pixels, max_bytes))
         if info:
             _print_info(classifier, form)
         flawed = arguments and _read_films(classifier, arguments, batch_size, destination, heatmap)
@@ -115,13 +118,15 @@ def infer(
 
 
 def _open_classifier(
-    model: Path | None, device: DeviceChoice, threads: int | None, threshold: str | None
+    model: Path | None, device: DeviceChoice, threads: int | None, threshold: str | None, limits: Limits
 ) -> Classifier:
     from pneumo_infer.classifier import Classifier
 
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always", RuntimeWarning)
-        classifier = Classifier(model, device=device.value, threads=threads, threshold=_number_or_name(threshold))
+        classifier = Classifier(
+            model, device=device.value, threads=threads, threshold=_number_or_name(threshold), limits=limits
+        )
     for warning in raised:
         say(warning.message)
     return classifier
@@ -159,7 +164,7 @@ def _read_films(
     if heatmap:
         from pneumo_infer.overlays import write_overlays
 
-        predictions = write_overlays(predictions, films, heatmap, tally.overlay_failed)
+        predictions = write_overlays(predictions, films, heatmap, classifier.limits, tally.overlay_failed)
     with destination.open() as out:
         write_records(predictions, destination.form, out)
     if destination.form is Format.TABLE:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.errors import ImageError
+from pneumo_infer.limits import Limits
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -22,7 +23,7 @@ def is_dicom(encoded: bytes) -> bool:
     return encoded[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] == MAGIC
 
 
-def read_dicom(encoded: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
+def read_dicom(encoded: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
     """Read a single-frame DICOM film.
 
     Grey films go through the modality LUT or rescale (PS3.3 C.11.1), the VOI LUT or the first window (C.11.2), and, if
@@ -35,7 +36,7 @@ def read_dicom(encoded: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
         The file.
     name
         Names the film in error messages.
-    max_pixels
+    limits
         Larger films are refused before their pixels are decoded.
 
     Returns
@@ -57,7 +58,7 @@ def read_dicom(encoded: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
         ) from None
     try:
         film = pydicom.dcmread(io.BytesIO(encoded))
-        _refuse_unreadable(film, name, max_pixels)
+        _refuse_unreadable(film, name, limits)
         return _displayed(film, pixel_array(film))
     except ImageError:
         raise
@@ -66,15 +67,13 @@ def read_dicom(encoded: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
         raise ImageError(name, f"cannot be read as DICOM ({reason})", "export the film again, or as PNG") from error
 
 
-def _refuse_unreadable(film: Dataset, name: str, max_pixels: int) -> None:
+def _refuse_unreadable(film: Dataset, name: str, limits: Limits) -> None:
     if "PixelData" not in film:
         raise ImageError(name, "is a DICOM file without an image", "give the file that holds the film")
     frames = int(film.get("NumberOfFrames") or 1)
     if frames > 1:
         raise ImageError(name, f"has {frames} frames", "export the one that is the film")
-    if film.Rows * film.Columns > max_pixels:
-        size = f"{film.Columns} x {film.Rows} pixels, which is"
-        raise ImageError(name, f"has {size} beyond the limit of {max_pixels} pixels", "export the film at its own size")
+    limits.require_pixels(film.Columns, film.Rows, name)
 
 
 def _displayed(film: Dataset, stored: NDArray[Any]) -> NDArray[np.uint8]:

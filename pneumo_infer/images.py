@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pneumo_infer import dicom
 from pneumo_infer.errors import ImageError
+from pneumo_infer.limits import LIMITS, Limits
 
 Film: TypeAlias = NDArray[np.uint8]
 FilmSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any]"
@@ -22,11 +23,9 @@ FILE_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 FILE_SUFFIXES = (".jpeg", ".jpg", ".png", ".tiff", ".tif", ".bmp", ".webp", *dicom.FILE_SUFFIXES)
 READABLE = "JPEG, PNG, TIFF, BMP, WebP or DICOM"
 TIFF_BITS, TIFF_POLARITY, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
-# The largest detectors make about 30 million pixels; far beyond that is a decompression bomb.
-MAX_PIXELS = 64_000_000
 
 
-def read_film(source: FilmSource) -> Film:
+def read_film(source: FilmSource, limits: Limits = LIMITS) -> Film:
     """Read one film from a path, bytes, a binary stream, a Pillow image or an array.
 
     Parameters
@@ -36,6 +35,8 @@ def read_film(source: FilmSource) -> Film:
         path, as bytes or as a stream at its beginning; a Pillow image; or an array (H, W) or (H, W, 1|3). White is 255
         in uint8, 65535 in uint16, True in bool and 1 in any float. In the other integer types it is 255 where nothing
         in the film is above that, else 65535, since they hold what was 8 or 16 bits before someone computed with it.
+    limits
+        How large a film may be.
 
     Returns
     -------
@@ -48,19 +49,19 @@ def read_film(source: FilmSource) -> Film:
     Raises
     ------
     ImageError
-        The source is missing, empty, truncated, not a film, or larger than `MAX_PIXELS`.
+        The source is missing, empty, truncated, not a film, or larger than the limits.
     """
     name = source_name(source)
     if isinstance(source, np.ndarray):
-        return _array_to_grey(source, name)
+        return _array_to_grey(source, name, limits)
     if isinstance(source, Image.Image):
-        return _decode(source, name)
-    encoded = _read_bytes(source, name)
+        return _decode(source, name, limits)
+    encoded = _read_bytes(source, name, limits)
     if not encoded:
         raise ImageError(name, "is empty", "copy the film again from where it was made")
     if dicom.is_dicom(encoded):
-        return _array_to_grey(dicom.read_dicom(encoded, name, MAX_PIXELS), name)
-    return _decode(_open(encoded, name), name)
+        return _array_to_grey(dicom.read_dicom(encoded, name, limits), name, limits)
+    return _decode(_open(encoded, name, limits), name, limits)
 
 
 def source_name(source: FilmSource) -> str:
@@ -75,13 +76,16 @@ def source_name(source: FilmSource) -> str:
     return named if isinstance(named, str) and named else f"<{type(source).__name__}>"
 
 
-def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes:
+def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, limits: Limits) -> bytes:
     if isinstance(source, bytes):
+        limits.require_bytes(len(source), name)
         return source
     try:
         if isinstance(source, (str, os.PathLike)):
-            return Path(source).read_bytes()
-        encoded = source.read()
+            with Path(source).open("rb") as file:
+                encoded = file.read(limits.encoded_bytes + 1)
+        else:
+            encoded = source.read(limits.encoded_bytes + 1)
     except FileNotFoundError:
         raise ImageError(name, "does not exist", "check the path") from None
     except IsADirectoryError:
@@ -97,13 +101,14 @@ def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) ->
         ) from None
     if not isinstance(encoded, bytes):
         raise ImageError(name, "is a text stream", "open it in binary mode ('rb')")
+    limits.require_bytes(len(encoded), name)
     return encoded
 
 
-def _open(encoded: bytes, name: str) -> Image.Image:
+def _open(encoded: bytes, name: str, limits: Limits) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(encoded), formats=FILE_FORMATS)
-        _refuse_oversized(image, name)
+        limits.require_pixels(*image.size, name)
         frames = getattr(image, "n_frames", 1)
         if frames > 1:
             raise ImageError(name, f"has {frames} frames", "export the one that is the film")
@@ -112,7 +117,7 @@ def _open(encoded: bytes, name: str) -> Image.Image:
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _oversized(name, "far") from error
+        raise limits.too_many_pixels(name, "far") from error
     except UnidentifiedImageError:
         raise ImageError(name, f"is not a {READABLE} film", "convert it to PNG first") from None
     except Exception as error:  # Pillow's parsers raise nearly anything on damaged headers
@@ -120,9 +125,9 @@ def _open(encoded: bytes, name: str) -> Image.Image:
     return image
 
 
-def _decode(image: Image.Image, name: str) -> Film:
+def _decode(image: Image.Image, name: str, limits: Limits) -> Film:
     try:
-        _refuse_oversized(image, name)
+        limits.require_pixels(*image.size, name)
         image.load()
         tags = getattr(image, "tag_v2", {})  # which no copy of the image keeps
         return _to_grey(ImageOps.exif_transpose(image), tags, name)
@@ -150,13 +155,12 @@ def _deep_to_grey(pixels: NDArray[Any], tags: Mapping[int, Any]) -> Film:
     return np.uint8(255) - grey if tags.get(TIFF_POLARITY) == WHITE_IS_ZERO else grey
 
 
-def _array_to_grey(array: NDArray[Any], name: str) -> Film:
+def _array_to_grey(array: NDArray[Any], name: str, limits: Limits) -> Film:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or 0 in array.shape:
         raise ImageError(name, "has not the shape of a film", "give (H, W), (H, W, 1) or (H, W, 3)")
-    if array.shape[0] * array.shape[1] > MAX_PIXELS:
-        raise _oversized(name, f"{array.shape[1]} x {array.shape[0]} pixels, which is")
+    limits.require_pixels(array.shape[1], array.shape[0], name)
     if array.dtype.kind not in "buif":
         raise ImageError(name, f"has pixels of type {array.dtype}", "convert it to integers or to float 0..1")
     if array.dtype != np.uint8:
@@ -182,16 +186,6 @@ def _to_eight_bits(pixels: NDArray[Any], white: int) -> Film:
     if pixels.dtype.kind == "f":
         return np.round(pixels * 255.0).astype(np.uint8)
     return ((pixels.astype(np.uint64) * 255 + white // 2) // white).astype(np.uint8)
-
-
-def _refuse_oversized(image: Image.Image, name: str) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _oversized(name, f"{width} x {height} pixels, which is")
-
-
-def _oversized(name: str, how_far: str) -> ImageError:
-    return ImageError(name, f"has {how_far} beyond the limit of {MAX_PIXELS} pixels", "export the film at its own size")
 
 
 def _damaged(name: str, error: Exception) -> ImageError:

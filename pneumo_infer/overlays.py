@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pneumo_infer.errors import PneumoError
 from pneumo_infer.files import replacing
+from pneumo_infer.limits import Limits
 
 if TYPE_CHECKING:
     from pneumo_infer.images import FilmSource
@@ -32,6 +33,7 @@ def write_overlays(
     predictions: Iterable[Prediction],
     films: Iterable[FilmSource],
     folder: Path,
+    limits: Limits,
     report: Callable[[PneumoError], None],
 ) -> Iterator[Prediction]:
     """Pass predictions on, and draw each one's evidence over its film; films that failed have none.
@@ -40,24 +42,26 @@ def write_overlays(
     ----------
     films
         Those of the predictions, in the same order.
+    limits
+        How large a film may be.
     report
         Told when an overlay could not be written; the others are written all the same.
     """
     for prediction, film in zip(predictions, films, strict=True):
         if prediction.error is None:
             try:
-                _write_overlay(prediction, film, overlay_path(folder, prediction.path))
+                _write_overlay(prediction, film, limits, overlay_path(folder, prediction.path))
             except PneumoError as error:
                 report(error)
         yield prediction
 
 
-def _write_overlay(prediction: Prediction, film: FilmSource, path: Path) -> None:
+def _write_overlay(prediction: Prediction, film: FilmSource, limits: Limits, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(film, io.IOBase):  # read to its end once already
             film.seek(0)
         with replacing(path) as temporary:
-            prediction.overlay(film).save(temporary, format="PNG")
+            prediction.overlay(film, limits).save(temporary, format="PNG")
     except OSError as error:
         raise PneumoError(str(path), f"cannot be written ({error.strerror})", "name another --heatmap") from error

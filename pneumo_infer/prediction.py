@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pneumo_infer.limits import LIMITS, Limits
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -69,13 +71,15 @@ class Prediction:
     device: str
     error: ImageError | None = None
 
-    def overlay(self, film: FilmSource) -> Image:
+    def overlay(self, film: FilmSource, limits: Limits = LIMITS) -> Image:
         """Draw the evidence for pneumonia over the film, with label, probability and operating point below it.
 
         Parameters
         ----------
         film
             The film that this is the prediction of, as `Classifier.predict` takes it; it is drawn at its own size.
+        limits
+            How large it may be.
 
         Raises
         ------
@@ -92,7 +96,7 @@ class Prediction:
         point = self.operating_point or "threshold"
         outcome = "" if self.outcome == self.label else f", {self.outcome}"
         caption = f"{self.label} {self.probability:.3f} ({point} {self.threshold:.3f}){outcome}"
-        return draw_overlay(read_film(film), self.heatmap, self.probability, caption)
+        return draw_overlay(read_film(film, limits), self.heatmap, self.probability, caption)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record that the command line prints: `RECORD_FIELDS`, ready for JSON; the heatmap is left out."""

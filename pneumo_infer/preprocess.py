@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pneumo_infer.images import Film, FilmSource, read_film
+from pneumo_infer.limits import LIMITS, Limits
 
 NETWORK_SIZE = 224
 # Carried by every model file. A model made with other preprocessing is refused rather than read wrongly.
@@ -39,7 +40,7 @@ def film_to_pixels(film: Film) -> Film:
     return np.array(squashed, dtype=np.uint8)
 
 
-def read_pixels(source: FilmSource) -> Film:
+def read_pixels(source: FilmSource, limits: Limits = LIMITS) -> Film:
     """Read a film and squash it: everything between a source and the network, uint8 (224, 224).
 
     Raises
@@ -47,4 +48,4 @@ def read_pixels(source: FilmSource) -> Film:
     ImageError
         The source cannot be read as a film.
     """
-    return film_to_pixels(read_film(source))
+    return film_to_pixels(read_film(source, limits))

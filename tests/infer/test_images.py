@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.images import MAX_PIXELS, read_film
+from pneumo_infer.images import read_film
+from pneumo_infer.limits import LIMITS, Limits
 
 Film = NDArray[np.uint8]
 
@@ -180,8 +181,23 @@ def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     chunk = struct.pack(">I", len(header)) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     bomb = b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 10) + b"IDAT" + zlib.compress(b"") + b"\0" * 8
-    with pytest.raises(ImageError, match=f"beyond the limit of {MAX_PIXELS} pixels"):
+    with pytest.raises(ImageError, match=f"beyond the limit of {LIMITS.pixels} pixels"):
         read_film(bomb)
+
+
+def test_limits_can_be_set(film: NDArray[np.uint8], tmp_path: Path) -> None:
+    encoded = encode(Image.fromarray(film), "PNG")
+    (tmp_path / "film.png").write_bytes(encoded)
+    small = Limits(pixels=film.size - 1)
+    for source in (encoded, film, Image.fromarray(film), tmp_path / "film.png"):
+        with pytest.raises(ImageError, match=f"beyond the limit of {film.size - 1} pixels"):
+            read_film(source, small)
+        assert read_film(source, Limits(pixels=film.size)).shape == film.shape
+    short = Limits(encoded_bytes=len(encoded) - 1)
+    for source in (encoded, io.BytesIO(encoded), tmp_path / "film.png"):
+        with pytest.raises(ImageError, match=f"beyond the limit of {len(encoded) - 1} bytes"):
+            read_film(source, short)
+    assert read_film(encoded, Limits(encoded_bytes=len(encoded))).shape == film.shape
 
 
 @pytest.mark.parametrize(
