@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom import Dataset, dcmwrite
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 SHARED_FILMS = Path(__file__).parents[2] / "shared" / "data"
 
@@ -35,3 +40,22 @@ def write_chest_xray(root: Path, patients: int, split: str = "train") -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(draw_film(seed, pneumonia=label == "PNEUMONIA")).save(path, quality=90)
     return root
+
+
+def dicom_film(pixels: NDArray[np.uint16], **attributes: Any) -> bytes:
+    """Write a 12-bit DICOM film, uncompressed; attributes add to its header or replace what is there."""
+    film = Dataset()
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"  # Digital X-Ray
+    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = generate_uid()
+    film.Rows, film.Columns = pixels.shape
+    film.SamplesPerPixel, film.PixelRepresentation = 1, 0
+    film.BitsAllocated, film.BitsStored, film.HighBit = 16, 12, 11
+    film.PhotometricInterpretation = "MONOCHROME2"
+    for name, value in attributes.items():
+        setattr(film, name, value)
+    film.PixelData = pixels.astype("<u2").tobytes()
+    file = io.BytesIO()
+    dcmwrite(file, film, enforce_file_format=True)
+    return file.getvalue()

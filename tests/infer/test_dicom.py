@@ -4,36 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
-from numpy.typing import NDArray
-from pydicom import Dataset, dcmread, dcmwrite
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from made_films import dicom_film
+from pydicom import Dataset, dcmread
 
 from pneumo_infer.errors import ImageError
 from pneumo_infer.images import read_film
-
-
-def dicom_film(pixels: NDArray[np.uint16], **attributes: Any) -> bytes:
-    film = Dataset()
-    film.file_meta = FileMetaDataset()
-    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"  # Digital X-Ray
-    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = generate_uid()
-    film.Rows, film.Columns = pixels.shape
-    film.SamplesPerPixel, film.PixelRepresentation = 1, 0
-    film.BitsAllocated, film.BitsStored, film.HighBit = 16, 12, 11
-    film.PhotometricInterpretation = "MONOCHROME2"
-    for name, value in attributes.items():
-        setattr(film, name, value)
-    film.PixelData = pixels.astype("<u2").tobytes()
-    file = io.BytesIO()
-    dcmwrite(file, film, enforce_file_format=True)
-    return file.getvalue()
 
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)

@@ -1,0 +1,51 @@
+"""The answer does not depend on what a film comes in."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_films import dicom_film
+from numpy.typing import NDArray
+from PIL import Image
+
+from pneumo_infer import Classifier
+from pneumo_infer.images import read_film
+
+
+def encode(film: NDArray[np.uint8], form: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(film).save(file, form, **options)
+    return file.getvalue()
+
+
+def test_the_same_film_gives_the_same_answer(film_files: list[Path], tmp_path: Path) -> None:
+    classifier = Classifier(device="cpu", threads=1)
+    for path in film_files[::20] if len(film_files) > 20 else film_files[:4]:
+        film = read_film(path)
+        expected = classifier.predict(film).probability
+        deep = film.astype(np.uint16)
+        bits = {"BitsStored": 8, "HighBit": 7}
+        lossless: dict[str, Any] = {
+            "PNG": encode(film, "PNG"),
+            "PNG of 16 bits": encode(deep * np.uint16(257), "PNG"),
+            "TIFF": encode(film, "TIFF", compression="tiff_lzw"),
+            "TIFF of 16 bits": encode(deep * np.uint16(257), "TIFF"),
+            "BMP": encode(film, "BMP"),
+            "WebP": encode(film, "WEBP", lossless=True),
+            "DICOM": dicom_film(deep, **bits),
+            "MONOCHROME1": dicom_film(255 - deep, PhotometricInterpretation="MONOCHROME1", **bits),
+            "stream": io.BytesIO(encode(film, "PNG")),
+            "Pillow image": Image.fromarray(film),
+            "array of floats": film / 255.0,
+            "RGB": np.repeat(film[:, :, None], 3, axis=2),
+        }
+        (tmp_path / "film.png").write_bytes(lossless["PNG"])
+        lossless["file"] = tmp_path / "film.png"
+        answers = {name: classifier.predict(source).probability for name, source in lossless.items()}
+        assert answers == dict.fromkeys(lossless, expected)
+        jpeg = classifier.predict(encode(film, "JPEG", quality=95))
+        assert jpeg.probability == pytest.approx(expected, abs=0.01)
