@@ -78,7 +78,7 @@ class Classifier:
         self._process = os.getpid()
         session, self.device = open_session(files["cpu"], device, threads, on_cuda=files["cuda"])
         self._session: InferenceSession | None = session
-        self._threads = threads or usable_processors()
+        self.threads = threads or usable_processors()
         self.limits = limits
         self.model = describe(files[self.device], session)
         self.threshold, self.operating_point = _decide_threshold(self.model, threshold)
@@ -117,7 +117,7 @@ class Classifier:
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; give 1 or more")
-        batches = read_batches(films, batch_size, self._threads, self.limits)
+        batches = read_batches(films, batch_size, self.threads, self.limits)
         return (prediction for batch in batches for prediction in self._answer_batch(batch))
 
     def _answer_batch(self, batch: list[Read]) -> Iterator[Prediction]:
@@ -178,6 +178,11 @@ class Classifier:
             self._inherited = self._session
             self.__setstate__(self._arguments)
         return self._session
+
+    @property
+    def providers(self) -> list[str]:
+        """What onnxruntime runs the network with, in its own words; asked of the session, not of the installation."""
+        return list(self._open_session().get_providers())
 
     def close(self) -> None:
         """Free the network's memory; after that films raise ValueError. May be called again."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pneumo_infer.checksum import file_digest, listed_digest
 from pneumo_infer.processors import usable_processors
-from pneumo_infer.session import load_onnxruntime
+from pneumo_infer.session import installed_version, load_onnxruntime
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
@@ -25,10 +25,13 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "platform": platform.platform(),
         "onnxruntime": onnxruntime.__version__,
         "providers built in": onnxruntime.get_available_providers(),
+        "providers that came up": classifier.providers,
         "device": classifier.device,
         "processors": usable_processors(),
+        "threads": classifier.threads,
         "numpy": version("numpy"),
         "pillow": version("pillow"),
+        "pydicom": installed_version("pydicom"),
         "model": str(model.path),
         "model sha256": file_digest(model.path),
         "listed in SHA256SUMS": listed_digest(model.path) is not None,

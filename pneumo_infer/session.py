@@ -83,7 +83,7 @@ def load_onnxruntime() -> Any:
     """
     # From 1.29 on onnxruntime reports usage from Linux and macOS too, unless told not to before it is imported.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    if _installed("onnxruntime") and _installed("onnxruntime-gpu"):
+    if installed_version("onnxruntime") and installed_version("onnxruntime-gpu"):
         raise DeviceError(
             "onnxruntime and onnxruntime-gpu",
             "are both installed and overwrite each other",
@@ -97,12 +97,12 @@ def load_onnxruntime() -> Any:
     return onnxruntime
 
 
-def _installed(distribution: str) -> bool:
+def installed_version(distribution: str) -> str | None:
+    """The version of an installed distribution, or None."""
     try:
-        version(distribution)
+        return version(distribution)
     except PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _session_options(onnxruntime: Any, threads: int | None) -> Any:
