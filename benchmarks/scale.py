@@ -1,4 +1,4 @@
-"""Memory and rate over very many films: does `predict_many` stay where it was after the first thousand?
+"""Memory and rate over very many films: `predict_many` should stay where it was after the first thousand.
 
     python -m benchmarks.scale films/ --films 100000
 
