@@ -97,8 +97,8 @@ def draw_roc_and_precision(targets: Scores, probabilities: Scores, points: dict[
     recall.axhline(base, color=GREY, linestyle=":", label="calling every film PNEUMONIA")
     recall.set(xlabel="sensitivity (recall)", ylabel="precision", title="Precision and recall")
     recall.set(xlim=(0, 1.01), ylim=(min(base, 0.7) - 0.02, 1.01))
-    for axes in (roc, recall):
-        axes.legend(frameon=False, loc="lower center")
+    roc.legend(frameon=False, loc="lower center")
+    recall.legend(frameon=False, loc="center")
     return _bare(figure)
 
 
@@ -177,7 +177,9 @@ def _draw_curve(axes: Axes, history: list[dict[str, Any]], name: str, title: str
             axes.axvline(after["epoch"] - 0.5, color="grey", linestyle=":")
     for phase in dict.fromkeys(row["phase"] for row in history):
         first = next(row["epoch"] for row in history if row["phase"] == phase)
-        axes.annotate(phase, (first, 1.01), xycoords=("data", "axes fraction"), color="grey", ha="center")
+        # Slanted, since the names of short phases would lie over each other.
+        place = ("data", "axes fraction")
+        axes.annotate(phase, (first, 1.01), xycoords=place, color="grey", rotation=60, rotation_mode="anchor")
     axes.set(xlabel="epoch", ylabel=title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
