@@ -105,7 +105,8 @@ def test_overlays_lie_as_the_films_do(tmp_path: Path) -> None:
     shutil.copy(NORMAL, tmp_path / "ward" / "a.png")
     shutil.copy(PNEUMONIA, tmp_path / "ward" / "deeper" / "a.png")
     (tmp_path / "ward" / "bad.jpeg").write_text("no film")
-    done = run("--json", "--heatmap", "drawn", "ward", "-", cwd=tmp_path, stdin=NORMAL.open())
+    with NORMAL.open("rb") as film:
+        done = run("--json", "--heatmap", "drawn", "ward", "-", cwd=tmp_path, stdin=film)
     assert done.returncode == 1
     drawn = tmp_path / "drawn"
     names = sorted(str(path.relative_to(drawn)) for path in drawn.rglob("*") if path.is_file())

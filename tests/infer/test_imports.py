@@ -59,6 +59,7 @@ def test_the_public_face_is_complete() -> None:
         "Classifier",
         "DeviceError",
         "ImageError",
+        "Limits",
         "MissingExtraError",
         "Model",
         "ModelError",

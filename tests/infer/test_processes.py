@@ -21,7 +21,7 @@ for _ in range(3):
     child = os.fork()
     if child == 0:
         again = [classifier.predict(film), *classifier.predict_many([film] * 5, batch_size=2)]
-        os._exit(0 if {answer.probability for answer in again} == {expected} else 3)
+        os._exit(0 if all(abs(answer.probability - expected) < 1e-3 for answer in again) else 3)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 assert classifier.predict(film).probability == expected
 """
@@ -33,7 +33,7 @@ if __name__ == "__main__":
     expected = classifier.predict(sys.argv[1]).probability
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         answers = pool.map(classifier.predict, [sys.argv[1]] * 4, chunksize=1)
-    assert {answer.probability for answer in answers} == {expected}
+    assert all(abs(answer.probability - expected) < 1e-3 for answer in answers)
 """
 
 
