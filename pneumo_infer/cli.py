@@ -17,7 +17,7 @@ from pneumo_infer.errors import PneumoError
 from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.records import Format, write_records
 from pneumo_infer.resume import finished_films
-from pneumo_infer.terminal import Tally, say, with_progress
+from pneumo_infer.terminal import Tally, say, watching
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
@@ -160,13 +160,14 @@ def _read_films(
         finished = finished_films(destination.resume, classifier)
         films = [film for film in films if source_name(film) not in finished]
     tally = Tally()
-    predictions = with_progress(tally.count(classifier.predict_many(films, batch_size)), len(films))
-    if heatmap:
-        from pneumo_infer.overlays import write_overlays
+    with watching(len(films)) as pass_on:
+        predictions = pass_on(tally.count(classifier.predict_many(films, batch_size)))
+        if heatmap:
+            from pneumo_infer.overlays import write_overlays
 
-        predictions = write_overlays(predictions, films, heatmap, classifier.limits, tally.overlay_failed)
-    with destination.open() as out:
-        write_records(predictions, destination.form, out)
+            predictions = write_overlays(predictions, films, heatmap, classifier.limits, tally.overlay_failed)
+        with destination.open() as out:
+            write_records(predictions, destination.form, out)
     if destination.form is Format.TABLE:
         say(tally.closing_line(classifier))
     return bool(tally.failed or tally.overlays_failed)

@@ -6,7 +6,8 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -43,10 +44,14 @@ def _reason(prediction: Prediction) -> str:
     return "  (unlike the films it knows)" if not prediction.in_domain else "  (uncertain)"
 
 
-def with_progress(predictions: Iterable[Prediction], films: int) -> Iterator[Prediction]:
-    """Pass predictions on; where standard error is a terminal and the films are many, show how far they are."""
+@contextmanager
+def watching(films: int) -> Iterator[Callable[[Iterable[Prediction]], Iterator[Prediction]]]:
+    """Give what passes predictions on and shows how far they are, where they are many and standard error is a terminal.
+
+    What is printed to standard output within the block appears above the bar; where it is piped it is left alone.
+    """
     if films < WORTH_A_BAR or not sys.stderr.isatty():
-        yield from predictions
+        yield iter
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -59,13 +64,16 @@ def with_progress(predictions: Iterable[Prediction], films: int) -> Iterator[Pre
         TextColumn("left"),
     )
     console = Console(stderr=True)
-    # Rows that go to the same terminal appear above the bar; what is piped is left alone.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
-        task = progress.add_task("", total=films, rate=0.0)
-        start = time.monotonic()
-        for count, prediction in enumerate(predictions, start=1):
-            yield prediction
-            progress.update(task, completed=count, rate=count / (time.monotonic() - start))
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        task = bar.add_task("", total=films, rate=0.0)
+        began = time.monotonic()
+
+        def pass_on(predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+            for count, prediction in enumerate(predictions, start=1):
+                yield prediction
+                bar.update(task, completed=count, rate=count / (time.monotonic() - began))
+
+        yield pass_on
 
 
 def say(what: object) -> None:
