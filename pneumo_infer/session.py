@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
+from contextlib import redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 Device = Literal["auto", "cpu", "cuda"]
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
+LOG_WARNING, LOG_FATAL = 2, 4  # onnxruntime's severities
 CUDA_OPTIONS = {
     "cudnn_conv_algo_search": "HEURISTIC",  # the exhaustive default takes seconds for every new batch size
     "arena_extend_strategy": "kSameAsRequested",
@@ -133,10 +136,25 @@ def _create(onnxruntime: Any, path: Path, options: Any, providers: list[Any]) ->
 def _try_cuda(onnxruntime: Any, path: Path, options: Any) -> tuple[InferenceSession | None, str]:
     if CUDA not in onnxruntime.get_available_providers():
         return None, "is not built into the installed onnxruntime"
-    if hasattr(onnxruntime, "preload_dlls"):  # from 1.21 on: finds the CUDA libraries that pip installed
-        onnxruntime.preload_dlls()
-    session = _create(onnxruntime, path, options, [(CUDA, CUDA_OPTIONS), CPU])
+    missing = _preload_libraries(onnxruntime)
+    # What goes wrong is said once, by us; onnxruntime says it over many lines of standard error.
+    onnxruntime.set_default_logger_severity(LOG_FATAL)
+    try:
+        session = _create(onnxruntime, path, options, [(CUDA, CUDA_OPTIONS), CPU])
+    finally:
+        onnxruntime.set_default_logger_severity(LOG_WARNING)
     # onnxruntime falls back to the CPU by itself and says so only here.
     if CUDA in session.get_providers():
         return session, ""
-    return None, "did not start on this machine"
+    return None, f"did not start on this machine{missing}"
+
+
+def _preload_libraries(onnxruntime: Any) -> str:
+    """Load the CUDA libraries that pip installed; returns the first that is missing, for a message."""
+    if not hasattr(onnxruntime, "preload_dlls"):  # before 1.21
+        return ""
+    printed = io.StringIO()
+    with redirect_stdout(printed):  # where records go, and it prints what it does not find
+        onnxruntime.preload_dlls()
+    lines = [line for line in printed.getvalue().splitlines() if line.startswith("Failed to load ")]
+    return f" ({lines[0].removeprefix('Failed to load ').partition(': ')[2]})" if lines else ""
