@@ -23,6 +23,8 @@ def settle_names(proto: onnx.ModelProto) -> None:
     taken: Counter[str] = Counter()
     used = []
     for node in graph.node:  # in an order in which each node follows its inputs
+        if node.op_type == "Transpose":  # where two are equal one is left, and its name is either's
+            node.name = f"{names.get(node.input[0], node.input[0]).partition(':')[0]}/{node.op_type}"
         node.name = _untaken(COUNTED.sub("", node.name) or node.op_type, taken)
         for place, name in enumerate(node.input):
             if name in constants and name not in names:
@@ -37,6 +39,7 @@ def settle_names(proto: onnx.ModelProto) -> None:
     kept = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)
+    graph.doc_string = ""  # names a function by a count
     del graph.value_info[:]  # shapes in between, under their old names; onnxruntime infers them anyway
 
 

@@ -80,7 +80,9 @@ def make_files(
     """Convert, halve and quantise into a folder aside; precision to file."""
     films = training_films(decoded)
     files = {precision: staged / f"pneumo-resnet50-{precision}.onnx" for precision in PRECISIONS}
-    onnx.save(convert(source.keras_model), files["fp32"])
+    converted = convert(source.keras_model)
+    settle_names(converted)  # before anything is made of it whose order may follow the names
+    onnx.save(converted, files["fp32"])
     if "fp16" in precisions:
         halve(files["fp32"], files["fp16"])
     if "int8" in precisions:
