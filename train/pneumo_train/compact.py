@@ -13,6 +13,8 @@ from pneumo_infer.files import replacing
 
 # Zip wants a time for each entry; its earliest says nothing. Keras notes when a model was saved in its own metadata.
 EARLIEST = (1980, 1, 1, 0, 0, 0)
+# Level 9 takes five times as long and saves 3 % more.
+DEFLATION = 3
 
 
 def round_to_float16(model: keras.Model) -> None:
@@ -35,4 +37,4 @@ def save_deflated(model: keras.Model, path: Path) -> None:
             for name in archive.namelist():
                 entry = zipfile.ZipInfo(name, EARLIEST)
                 entry.compress_type = zipfile.ZIP_DEFLATED
-                smaller.writestr(entry, archive.read(name), compresslevel=9)
+                smaller.writestr(entry, archive.read(name), compresslevel=DEFLATION)
