@@ -52,6 +52,8 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
     try:
         import pydicom
         from pydicom.pixels import pixel_array
+
+        from pneumo_infer.dicom_jpeg import DECODER_DEPENDENCIES, PLUGIN
     except ModuleNotFoundError:
         raise ImageError(
             name, "is a DICOM film, which needs pydicom", "run: pip install 'pneumo-infer[dicom]'"
@@ -59,7 +61,8 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
     try:
         film = pydicom.dcmread(io.BytesIO(encoded))
         _refuse_unreadable(film, name, limits)
-        return _displayed(film, pixel_array(film))
+        compressed = film.file_meta.get("TransferSyntaxUID") in DECODER_DEPENDENCIES
+        return _displayed(film, pixel_array(film, decoding_plugin=PLUGIN if compressed else ""))
     except ImageError:
         raise
     except Exception as error:  # pydicom and its decoders raise nearly anything on damaged files

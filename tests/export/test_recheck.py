@@ -19,7 +19,7 @@ from pneumo_infer.checksum import CHECKSUMS
 def released(made: Staged, tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with the exported files in it."""
     run = tmp_path_factory.mktemp("released") / "run"
-    shutil.copytree(tiny_run, run)
+    shutil.copytree(tiny_run, run, ignore=shutil.ignore_patterns("export", "triton"))
     shutil.copytree(made.folder, run / "staged")
     (run / "export").mkdir()
     fp32 = {"fp32": run / "staged" / made.files["fp32"].name}

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from imagecodecs import jpeg_encode
 from made_films import dicom_film
 from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1
 
 from pneumo_infer.errors import ImageError
 from pneumo_infer.images import read_film
@@ -84,3 +87,25 @@ def test_every_file_that_pydicom_ships_is_read_or_refused_with_a_reason() -> Non
     assert len(read) > 40
     assert {(film.dtype, film.ndim) for film in read} == {(np.dtype(np.uint8), 2)}
     assert all(error.problem and error.remedy for error in refused)
+
+
+@pytest.mark.parametrize("syntax", [JPEGLossless, JPEGLosslessSV1])
+def test_lossless_jpeg_is_read_to_the_last_bit(syntax: UID) -> None:
+    film = dcmread(io.BytesIO(dicom_film(RAMP)))
+    predictor = {"predictor": 1} if syntax == JPEGLosslessSV1 else {}
+    frame = jpeg_encode(RAMP, lossless=True, bitspersample=12, **predictor)
+    film.file_meta.TransferSyntaxUID = syntax
+    film.PixelData = encapsulate([frame])
+    file = io.BytesIO()
+    film.save_as(file)
+    np.testing.assert_array_equal(read_film(file.getvalue()), EIGHT_BITS)
+
+
+def test_a_compressed_frame_larger_than_its_header_says_is_refused() -> None:
+    film = dcmread(io.BytesIO(dicom_film(RAMP[:8, :8])))
+    film.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    film.PixelData = encapsulate([jpeg_encode(np.zeros((4000, 4000), np.uint16), lossless=True, bitspersample=12)])
+    file = io.BytesIO()
+    film.save_as(file)
+    with pytest.raises(ImageError, match="cannot be read as DICOM"):
+        read_film(file.getvalue())
