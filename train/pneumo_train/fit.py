@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pneumo_infer.images import Film
 from pneumo_train.batches import FilmBatches, SeedEachEpoch
+from pneumo_train.interrupts import keeping_interrupts
 from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint_name
 from pneumo_train.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
 from pneumo_train.progress import EpochProgress
@@ -114,23 +115,25 @@ def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms,
     model = _start_or_resume(recipe, phase, weights, len(batches), journal)
     checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
     replayed = _plateau_callbacks(fit) if phase.schedule == "constant" else []
-    model.fit(
-        batches,
-        validation_data=FilmBatches(films.pixels, films.targets, films.rows["validation"], fit.batch_size),
-        epochs=phase.epochs,
-        initial_epoch=done,
-        shuffle=False,  # FilmBatches shuffles films, not batches, and in an order that a resumed run repeats
-        class_weight=class_weights(films.targets[train_rows]) if fit.class_weights else None,
-        verbose=0,
-        callbacks=[
-            EpochProgress(phase.name, len(batches)),
-            SeedEachEpoch(batches, recipe.split.seed, len(journal.history) - done),
-            *([keras.callbacks.SwapEMAWeights()] if fit.averaged_weights else []),
-            *replayed,
-            keras.callbacks.ModelCheckpoint(checkpoint),
-            JournalCallback(journal, phase, fit.keep == "last", replayed),
-        ],
-    )
+    with keeping_interrupts() as interrupts:
+        model.fit(
+            batches,
+            validation_data=FilmBatches(films.pixels, films.targets, films.rows["validation"], fit.batch_size),
+            epochs=phase.epochs,
+            initial_epoch=done,
+            shuffle=False,  # FilmBatches shuffles films, not batches, and in an order that a resumed run repeats
+            class_weight=class_weights(films.targets[train_rows]) if fit.class_weights else None,
+            verbose=0,
+            callbacks=[
+                EpochProgress(phase.name, len(batches)),
+                SeedEachEpoch(batches, recipe.split.seed, len(journal.history) - done),
+                *([keras.callbacks.SwapEMAWeights()] if fit.averaged_weights else []),
+                *replayed,
+                keras.callbacks.ModelCheckpoint(checkpoint),
+                JournalCallback(journal, phase, fit.keep == "last", replayed),
+                interrupts,
+            ],
+        )
 
 
 def _plateau_callbacks(fit: Fit) -> list[keras.callbacks.Callback]:
