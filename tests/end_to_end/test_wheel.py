@@ -18,7 +18,6 @@ from pneumo_infer.cli import SAMPLES
 ROOT = Path(__file__).parents[2]
 NEWEST_PYTHON = "3.13"
 LOWEST = ["numpy==1.26.*", "pillow==10.3.*", "onnxruntime==1.18.*", "typer==0.26.*"]
-MISSING = "python{0} is not on this machine"
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +37,7 @@ def find_python(version: str) -> str:
     for candidate in [shutil.which(f"python{version}"), *map(str, kept)]:
         if candidate and subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode == 0:
             return candidate
-    pytest.skip(MISSING.format(version))
+    pytest.skip(f"python{version} is not on this machine")
 
 
 def install(python: str, folder: Path, *requirements: str) -> Path:
