@@ -61,12 +61,14 @@ def test_a_recipe_that_ships_is_cited_by_name_with_what_was_taken_away(tiny_run:
     settings = ["phases.0.side=128", "fit.epochs=3"]
     (run / "recipe.toml").write_text(read_recipe("scratch", settings).to_toml())
     (run / "run.json").write_text(
-        json.dumps({"data": "", "recipe": "scratch", "weights": "none", "settings": settings})
+        json.dumps(
+            {"data": "", "recipe": "scratch", "weights": "none", "settings": settings, "mixed_precision": True}
+        )
     )
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "scratch.toml").write_text("of an earlier run, whose recipe did not ship")
     write_results([run], tmp_path / "rows", tmp_path / "RESULTS.md")
     table = (tmp_path / "RESULTS.md").read_text()
     assert "| less than published: phases.0.side=128, fit.epochs=3 |" in table
-    assert "| `pneumo-train --recipe scratch --set phases.0.side=128 --set fit.epochs=3` |" in table
+    assert "| `pneumo-train --recipe scratch --set phases.0.side=128 --set fit.epochs=3 --mixed-precision` |" in table
     assert not (tmp_path / "rows" / "scratch.toml").exists()

@@ -62,7 +62,7 @@ def train(
         Path | None, typer.Option("--split", help="A split.csv to keep to; that of the data folder if it has one.")
     ] = None,
     mixed_precision: Annotated[
-        bool, typer.Option("--mixed-precision", help="Compute in bfloat16, for GPUs that have it.")
+        bool, typer.Option("--mixed-precision", help="Compute in bfloat16, for GPUs and processors that have it.")
     ] = False,
     distribute: Annotated[
         Distribute, typer.Option(help="data shares each batch among all GPUs of the machine.")

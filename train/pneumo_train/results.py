@@ -176,6 +176,8 @@ def _command(options: RunOptions, recipe: Recipe, own_recipe: Path | None) -> st
         parts.append(str(own_recipe))
     if options.weights != recipe.network.weights:
         parts += ["--weights", weights_name(options.weights)]
+    if options.mixed_precision:
+        parts.append("--mixed-precision")
     return " ".join(parts)
 
 
