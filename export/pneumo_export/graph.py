@@ -9,6 +9,7 @@ import tf2onnx
 from onnx import TensorProto
 
 from pneumo_export.errors import GraphError
+from pneumo_export.grey import fold_equal_channels
 from pneumo_export.names import settle_names
 from pneumo_train.domain import length
 from pneumo_train.gradcam import grad_cam
@@ -45,6 +46,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     proto, _ = tf2onnx.convert.from_function(tf.function(serve, input_signature=signature), signature, opset=OPSET)
     proto.ir_version = IR_VERSION
     _name_batch_dimension(proto)
+    fold_equal_channels(proto)
     settle_names(proto)
     return proto
 

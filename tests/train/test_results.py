@@ -61,9 +61,7 @@ def test_a_recipe_that_ships_is_cited_by_name_with_what_was_taken_away(tiny_run:
     settings = ["phases.0.side=128", "fit.epochs=3"]
     (run / "recipe.toml").write_text(read_recipe("scratch", settings).to_toml())
     (run / "run.json").write_text(
-        json.dumps(
-            {"data": "", "recipe": "scratch", "weights": "none", "settings": settings, "mixed_precision": True}
-        )
+        json.dumps({"data": "", "recipe": "scratch", "weights": "none", "settings": settings, "mixed_precision": True})
     )
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "scratch.toml").write_text("of an earlier run, whose recipe did not ship")

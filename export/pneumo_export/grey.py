@@ -1,0 +1,67 @@
+"""One grey channel instead of three equal ones: the first convolution adds up the weights of its channels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+Constants = dict[str, NDArray[np.generic]]
+
+
+def fold_equal_channels(proto: onnx.ModelProto) -> None:
+    """Give the first convolution one channel where the graph makes several equal ones of a grey film.
+
+    A convolution is linear: over equal channels, each with its own scale, it is a convolution of one channel by the
+    scaled sum of their weights. A graph that adds an offset to its channels is left as it is, since what a convolution
+    pads with has no offset.
+    """
+    graph = proto.graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    repeat = next((node for node in graph.node if node.op_type == "Concat" and len(set(node.input)) == 1), None)
+    path = _path_to_convolution(graph, repeat, constants) if repeat else None
+    if path is None:
+        return
+    *before, convolution = path
+    scale = np.ones(len(path[0].input))
+    source: dict[str, str] = {}  # of what a node that goes away gave
+    for node in before:
+        node.input[0] = source.get(node.input[0], node.input[0])
+        if node.op_type == "Mul":
+            scale = scale * constants[node.input[1]].ravel()
+        if node.op_type in ("Concat", "Mul", "Add"):
+            source[node.output[0]] = node.input[0]
+            graph.node.remove(node)
+    convolution.input[0] = source.get(convolution.input[0], convolution.input[0])
+    weights = next(tensor for tensor in graph.initializer if tensor.name == convolution.input[1])
+    summed = np.einsum("oihw,i->ohw", constants[weights.name].astype(np.float64), scale)[:, None]
+    weights.CopyFrom(numpy_helper.from_array(summed.astype(np.float32), weights.name))
+
+
+def _path_to_convolution(
+    graph: onnx.GraphProto, start: onnx.NodeProto, constants: Constants
+) -> list[onnx.NodeProto] | None:
+    """The nodes from one to the convolution behind it; None where one of them mixes channels or has a branch."""
+    takers = defaultdict(list)
+    for node in graph.node:
+        for name in node.input:
+            takers[name].append(node)
+    path = [start]
+    while path[-1].op_type != "Conv":
+        taking = takers[path[-1].output[0]]
+        if len(taking) != 1 or not _only_scales(taking[0], len(start.input), constants):
+            return None
+        path += taking
+    return path
+
+
+def _only_scales(node: onnx.NodeProto, channels: int, constants: Constants) -> bool:
+    if node.op_type in ("Mul", "Add"):
+        operand = constants.get(node.input[1])
+        if operand is None or operand.size not in (1, channels):
+            return False
+        return node.op_type == "Mul" or not operand.any()
+    return node.op_type in ("Pad", "Transpose", "Conv")
