@@ -106,7 +106,8 @@ def _performance(described: dict[str, Any]) -> str:
             f"### {split.capitalize()} films",
             f"{metrics['films']} films, {metrics['pneumonia']} of them PNEUMONIA. ROC AUC {metrics['auc']:.4f}, "
             f"average precision {metrics['average_precision']:.4f}, Brier score {metrics['brier']:.4f}, expected "
-            f"calibration error {metrics['expected_calibration_error']:.4f}.",
+            f"calibration error {metrics['expected_calibration_error']:.4f}; were each probability right, so many "
+            "films would show {:.4f} [{:.4f}, {:.4f}].".format(*metrics["calibration_error_by_chance"]),
             "",
             "| operating point | threshold | sensitivity | specificity | precision | accuracy | F1 |",
             "|---|---|---|---|---|---|---|",

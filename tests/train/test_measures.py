@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from pneumo_train.calibrate import Calibration, fit_calibration
+from pneumo_train.calibrate import Calibration, error_by_chance, fit_calibration
 from pneumo_train.fit import class_weights
 from pneumo_train.measures import choose_operating_points, measure, ranking, wilson_interval
 
@@ -109,3 +109,13 @@ def test_class_weights_balance_the_classes() -> None:
     weights = class_weights(np.array([0] * 10 + [1] * 30, np.float32))
     assert weights == {0: 2.0, 1: pytest.approx(2 / 3)}
     assert weights[0] * 10 == pytest.approx(weights[1] * 30)
+
+
+def test_films_whose_probabilities_are_right_err_as_chance_says() -> None:
+    probabilities = Calibration(1.0, 0.0)(np.random.default_rng(1).normal(2, 3, 500).astype(np.float32))
+    mean, low, high = error_by_chance(probabilities)
+    right = (np.random.default_rng(2).random(500) < probabilities).astype(np.float32)
+    assert low < mean < high
+    assert low <= ranking(right, probabilities)["expected_calibration_error"] <= high
+    assert ranking(1 - right, probabilities)["expected_calibration_error"] > high
+    assert error_by_chance(np.repeat(probabilities, 50))[0] < mean / 3

@@ -78,3 +78,24 @@ def reliability(targets: Scores, probabilities: Scores, bins: int = 15) -> Relia
         [float(targets[inside].mean()) for inside in filled],
         [int(inside.sum()) for inside in filled],
     )
+
+
+def error_by_chance(probabilities: Scores, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
+    """What the expected calibration error of these films would be if each probability were right.
+
+    It is not 0: a bin of ten films rarely has the share of pneumonias that it should. Truths are drawn from the
+    probabilities (Bröcker & Smith, "Increasing the Reliability of Reliability Diagrams", Weather and Forecasting 22,
+    2007).
+
+    Returns
+    -------
+    tuple
+        Its mean, and the lower and upper end of 95 % of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [
+        reliability((rng.random(len(probabilities)) < probabilities).astype(np.float32), probabilities).expected_error
+        for _ in range(draws)
+    ]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(np.mean(drawn)), float(low), float(high)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from pneumo_infer.model import LABELS
-from pneumo_train.calibrate import Scores
+from pneumo_train.calibrate import Scores, error_by_chance
 from pneumo_train.conformal import UncertainBand
 from pneumo_train.dataset import IndexedFilm
 from pneumo_train.measures import bootstrap_by_patient, measure, ranking, wilson_interval
@@ -71,6 +71,7 @@ def measure_films(
         "patients": len(set(patients)),
         "classes": dict(Counter(film.label for film in decoded.films)),
         **ranking(targets, scored.probabilities),
+        "calibration_error_by_chance": error_by_chance(scored.probabilities),
         "intervals": bootstrap_by_patient(targets, scored.probabilities, patients, threshold),
         "operating_points": {
             name: measure(targets, scored.probabilities, point["threshold"])

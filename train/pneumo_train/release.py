@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pneumo_infer import __version__
 from pneumo_infer.files import write_json, write_whole
 from pneumo_infer.images import Film
 from pneumo_infer.model import LABELS
-from pneumo_train.calibrate import Calibration, Scores, fit_calibration
+from pneumo_train.calibrate import Calibration, Scores, error_by_chance, fit_calibration
 from pneumo_train.compact import round_to_float16, save_deflated
 from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
@@ -59,20 +60,22 @@ def release_model(
     """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all."""
     trunk = rebuild_trunk(trunk, recipe.network)  # without what training alone needs: mixed precision, several devices
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
-    exact = _outputs(trunk, films.pixels[held_out["validation"]])["logit"][:, 0]
+    logit = _output(trunk, "logit")
+    exact = logit(films.pixels[held_out["validation"]])[:, 0]
     round_to_float16(trunk)
-    logits = {split: _outputs(trunk, films.pixels[rows])["logit"][:, 0] for split, rows in held_out.items()}
+    logits = {split: logit(films.pixels[rows])[:, 0] for split, rows in held_out.items()}
     targets = {split: films.targets[rows] for split, rows in held_out.items()}
     calibration = fit_calibration(logits["validation"], targets["validation"])
-    domain = fit_domain(_outputs(trunk, films.pixels[films.rows["train"]])["domain_features"])
+    domain = fit_domain(_output(trunk, "domain_features")(films.pixels[films.rows["train"]]))
     model = build_serving_model(trunk, calibration, domain)
     scores = {split: calibration(values) for split, values in logits.items()}
     points = choose_operating_points(targets["validation"], scores["validation"], "validation")
     measured_on = "test" if "test" in held_out else "validation"
+    probability = _output(model, "probability")
     with progress_bar() as bar:
         shifts = bar.track(SHIFTS, description=f"the {measured_on} films under stress")
         stress = measure_stress(
-            lambda pixels: _outputs(model, pixels)["probability"][:, 0],
+            lambda pixels: probability(pixels)[:, 0],
             films.pixels[held_out[measured_on]],
             targets[measured_on],
             points[DEFAULT_OPERATING_POINT]["threshold"],
@@ -106,9 +109,10 @@ def release_model(
     )
 
 
-def _outputs(model: keras.Model, pixels: Film) -> dict[str, Scores]:
-    outputs: dict[str, Scores] = model.predict(pixels, batch_size=PREDICTED_AT_ONCE, verbose=0)
-    return outputs
+def _output(model: keras.Model, name: str) -> Callable[[Film], Scores]:
+    """One output of a model alone, (N, C), so that what only the others need is not computed."""
+    alone = keras.Model(model.input, model.output[name])
+    return lambda pixels: alone.predict(pixels, batch_size=PREDICTED_AT_ONCE, verbose=0)
 
 
 def _describe_rounding(exact: Scores, rounded: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -126,6 +130,7 @@ def _metrics(targets: Scores, probabilities: Scores, points: dict[str, dict[str,
         "films": len(targets),
         "pneumonia": int(targets.sum()),
         **ranking(targets, probabilities),
+        "calibration_error_by_chance": error_by_chance(probabilities),
         "operating_points": {name: measure(targets, probabilities, p["threshold"]) for name, p in points.items()},
     }
 
@@ -142,8 +147,10 @@ def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
 def _describe_domain(
     model: keras.Model, films: TrainingFilms, held_out: dict[str, np.ndarray[Any, np.dtype[np.intp]]]
 ) -> dict[str, Any]:
+    distance = _output(model, "domain_distance")
+
     def distances(pixels: Film) -> Scores:
-        return _outputs(model, pixels)["domain_distance"][:, 0]
+        return distance(pixels)[:, 0]
 
     measured_on = "test" if "test" in held_out else "validation"
     limit = choose_limit(distances(films.pixels[held_out["validation"]]))
