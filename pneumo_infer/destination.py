@@ -75,6 +75,6 @@ class Destination:
         """Say after an interrupt what was written, and how to go on."""
         if self.resume:
             return f"{self.resume} has whole records; the same command goes on from there"
-        if self.part:
+        if self.part and self.part.exists():
             return f"the records so far are in {self.part}"
         return "nothing was written" if self.output else "the records so far are whole"
