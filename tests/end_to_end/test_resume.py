@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from filelock import FileLock
 from tiny_training import TinyTraining, read_csv
 
 
@@ -70,3 +71,13 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "holds no run" in done.stderr
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(tiny_run: Path) -> None:
+    before = (tiny_run / "state.json").read_bytes()
+    with FileLock(tiny_run / "run.lock"):
+        command = [sys.executable, "-m", "pneumo_train", "--resume", tiny_run]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{tiny_run}: is being trained by another process; let it finish, or stop it" in done.stderr
+    assert (tiny_run / "state.json").read_bytes() == before

@@ -1,6 +1,7 @@
 """A run folder: everything that went into a model and everything that came out.
 
 run.json         data, weights and version, written before the first film is decoded
+run.lock         held by the process that trains
 recipe.toml      the recipe in full, with what the command line overrode
 split.csv        every film, its patient and its split
 unreadable.json  films that did not decode, with the reason
@@ -15,10 +16,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from pneumo_infer import __version__
 from pneumo_infer.files import write_json, write_whole
@@ -42,6 +46,7 @@ from pneumo_train.splits import (
 
 DUPLICATES_SHOWN = 10
 RECIPE_FILE = "recipe.toml"
+LOCK_FILE = "run.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +121,28 @@ def resume_run(folder: Path) -> None:
     Raises
     ------
     RunError
-        The folder holds no run, or its films have changed since it began.
+        The folder holds no run, another process trains it, or its films have changed since it began.
     """
     options = read_options(folder)
+    with _alone_in(folder):
+        _go_on(folder, options)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out, which would overwrite our epochs. The lock ends with its process, however that ends."""
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(str(folder), "is being trained by another process", "let it finish, or stop it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _go_on(folder: Path, options: RunOptions) -> None:
     recipe = read_recipe(str(folder / RECIPE_FILE))
     decoded = _split_films(folder, options, recipe)
     films = training_films(decoded)
