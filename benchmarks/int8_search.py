@@ -41,8 +41,8 @@ VARIANTS: dict[str, Quantisation] = {
     "min and max": replace(CHOSEN, method="minmax"),
     "entropy": replace(CHOSEN, method="entropy"),
     "one scale a tensor": replace(CHOSEN, per_channel=False),
-    "every convolution int8": replace(CHOSEN, float_convolutions=0),
     "conv1 in float": replace(CHOSEN, float_convolutions=1),
+    "conv1 and conv2 in float": replace(CHOSEN, float_convolutions=11),
     "conv1 to conv3 in float": replace(CHOSEN, float_convolutions=24),
     "bias not corrected": replace(CHOSEN, correct_bias=False),
 }

@@ -48,7 +48,7 @@ class Quantisation:
     method: Literal["percentile", "minmax", "entropy"] = "percentile"
     percentile: float = 99.999
     per_channel: bool = True
-    float_convolutions: int = 11
+    float_convolutions: int = 0
     correct_bias: bool = True
 
 
