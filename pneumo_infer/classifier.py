@@ -15,7 +15,7 @@ from pneumo_infer.images import Film, FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_models, parse_model
 from pneumo_infer.prediction import NEEDS_A_READER, Prediction
-from pneumo_infer.preprocess import PREPROCESS, read_pixels
+from pneumo_infer.preprocess import PREPROCESS, fill_up, read_pixels
 from pneumo_infer.processors import usable_processors
 from pneumo_infer.reading import Read, read_batches
 from pneumo_infer.session import Device, open_session
@@ -96,7 +96,7 @@ class Classifier:
         ImageError
             The film cannot be read.
         """
-        return self._answer([(source_name(film), read_pixels(film, self.limits))])[0]
+        return self._answer([(source_name(film), read_pixels(film, self.limits))], batch_size=1)[0]
 
     def predict_many(self, films: Iterable[FilmSource], batch_size: int = 16) -> Iterator[Prediction]:
         """Read films one batch after the other: lazily, in order, with the next batch decoded while this one is read.
@@ -118,16 +118,18 @@ class Classifier:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; give 1 or more")
         batches = read_batches(films, batch_size, self.threads, self.limits)
-        return (prediction for batch in batches for prediction in self._answer_batch(batch))
+        return (prediction for batch in batches for prediction in self._answer_batch(batch, batch_size))
 
-    def _answer_batch(self, batch: list[Read]) -> Iterator[Prediction]:
+    def _answer_batch(self, batch: list[Read], batch_size: int) -> Iterator[Prediction]:
         films = [(name, pixels) for name, pixels in batch if not isinstance(pixels, ImageError)]
-        answers = iter(self._answer(films) if films else [])
+        answers = iter(self._answer(films, batch_size) if films else [])
         for name, read in batch:
             yield self._failure(name, read) if isinstance(read, ImageError) else next(answers)
 
-    def _answer(self, films: list[tuple[str, Film]]) -> list[Prediction]:
+    def _answer(self, films: list[tuple[str, Film]], batch_size: int) -> list[Prediction]:
         image = np.stack([pixels for _, pixels in films])[:, :, :, None]
+        if self.device == "cuda":
+            image = fill_up(image, batch_size)
         outputs = dict(zip(OUTPUTS, self._open_session().run(OUTPUTS, {"image": image}), strict=True))
         return [
             self._prediction(name, {key: values[row] for key, values in outputs.items()})

@@ -49,3 +49,12 @@ def read_pixels(source: FilmSource, limits: Limits = LIMITS) -> Film:
         The source cannot be read as a film.
     """
     return film_to_pixels(read_film(source, limits))
+
+
+def fill_up(films: Film, batch_size: int) -> Film:
+    """Fill a batch up with blank films, uint8 (batch_size, 224, 224, 1); what is answered for them is not looked at.
+
+    CUDA chooses kernels and allots memory for each batch size that it meets, which takes longer than to read the batch.
+    """
+    blank = np.zeros((batch_size - len(films), *films.shape[1:]), films.dtype)
+    return np.concatenate([films, blank])

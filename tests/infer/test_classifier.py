@@ -17,7 +17,8 @@ from PIL import Image
 
 from pneumo_infer import Classifier, DeviceError, ImageError, ModelError, Prediction
 from pneumo_infer.cli import SAMPLES
-from pneumo_infer.session import CUDA, load_onnxruntime
+from pneumo_infer.preprocess import fill_up, read_pixels
+from pneumo_infer.session import CUDA, load_onnxruntime, open_session
 
 GOLDEN: dict[str, float] = json.loads((Path(__file__).parent / "golden.json").read_text())
 # int8 sums round differently from one processor's instructions to another's.
@@ -102,6 +103,16 @@ def test_batches_and_single_films_agree(classifier: Classifier, film_files: list
     alone = [classifier.predict(film).probability for film in films]
     together = [p.probability for p in classifier.predict_many(films, batch_size=8)]
     np.testing.assert_allclose(alone, together, atol=1e-3)
+
+
+def test_what_a_batch_is_filled_up_with_changes_no_answer(classifier: Classifier, film_files: list[Path]) -> None:
+    films = np.stack([read_pixels(path) for path in film_files])[..., None]
+    filled = fill_up(films, len(films) + 3)
+    assert (len(filled), len(fill_up(films, len(films)))) == (len(films) + 3, len(films))
+    session, _ = open_session(classifier.model.path, "cpu")
+    (probabilities,) = session.run(["probability"], {"image": filled})
+    answers = [prediction.probability for prediction in classifier.predict_many(film_files)]
+    np.testing.assert_allclose(probabilities[: len(films)], answers, atol=1e-5)
 
 
 def test_one_classifier_serves_several_threads(classifier: Classifier, film_files: list[Path]) -> None:
