@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from made_films import SHARED_FILMS, draw_film, write_chest_xray
 from numpy.typing import NDArray
 from PIL import Image
-from tiny_training import TINY_RECIPE, TinyTraining, write_weights
+from tiny_training import LIGHT_RECIPE, TINY_RECIPE, TinyTraining, write_light_weights, write_weights
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -43,6 +44,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyTraining:
     recipe = folder / "tiny.toml"
     recipe.write_text(TINY_RECIPE)
     return TinyTraining(data, recipe, write_weights(folder / "tiny.weights.h5", data), folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def light(tiny: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> TinyTraining:
+    """The same films for a smaller network on smaller films, where only the course of a training is looked at."""
+    folder = tmp_path_factory.mktemp("light")
+    recipe = folder / "light.toml"
+    recipe.write_text(LIGHT_RECIPE)
+    return replace(tiny, recipe=recipe, weights=write_light_weights(folder / "light.weights.h5"))
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,9 @@ learning_rate = 1e-5
 """
 
 
+LIGHT_RECIPE = TINY_RECIPE.replace('"resnet50"', '"mobilenetv2"').replace("side = 224", "side = 64")
+
+
 @dataclass(frozen=True)
 class TinyTraining:
     """What a small training run on drawn films starts from."""
@@ -69,6 +72,15 @@ class TinyTraining:
         options = {"data": self.data, "recipe": self.recipe, "weights": self.weights, "cache": self.cache}
         listed = [part for name, value in options.items() for part in (f"--{name}", value)]
         return [sys.executable, "-m", "pneumo_train", *listed, "--output", output]
+
+
+def write_light_weights(path: Path) -> Path:
+    """Stand in for ImageNet weights where only the course of a training is looked at, not what it ends in."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(None, None, 3)).save_weights(path)
+    return path
 
 
 def write_weights(path: Path, data: Path) -> Path:

@@ -22,26 +22,25 @@ from pneumo_train.cli import main
 sys.argv = ["pneumo-train", *sys.argv[1:]]
 main()
 """
-SMALL = ["--set", "phases.0.side=64", "--set", "phases.1.side=64", "--set", "fit.epochs=2"]
-AVERAGED = ["--set", "fit.averaged_weights=0.5", "--set", "phases.1.schedule=cosine"]
+FEW_AND_AVERAGED = ["--set", "fit.epochs=2", "--set", "fit.averaged_weights=0.5", "--set", "phases.1.schedule=cosine"]
 
 
-def train(tiny: TinyTraining, run: Path, start: list[str], *options: str) -> str:
-    command = [sys.executable, *start, *map(str, tiny.command(run)[3:]), *SMALL, *AVERAGED, *options]
+def train(light: TinyTraining, run: Path, start: list[str], *options: str) -> str:
+    command = [sys.executable, *start, *map(str, light.command(run)[3:]), *FEW_AND_AVERAGED, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr
 
 
 @pytest.fixture(scope="module")
-def alone(tiny: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone(light: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("devices") / "alone"
-    train(tiny, run, ["-m", "pneumo_train"])
+    train(light, run, ["-m", "pneumo_train"])
     return run
 
 
-def test_two_devices_learn_what_one_does(tiny: TinyTraining, alone: Path, tmp_path: Path) -> None:
-    train(tiny, tmp_path / "two", ["-c", TWO_DEVICES], "--distribute", "data")
+def test_two_devices_learn_what_one_does(light: TinyTraining, alone: Path, tmp_path: Path) -> None:
+    train(light, tmp_path / "two", ["-c", TWO_DEVICES], "--distribute", "data")
     one, two = read_csv(alone / "history.csv"), read_csv(tmp_path / "two" / "history.csv")
     assert [row["epoch"] for row in two] == ["1", "2", "3", "4"]
     for ours, theirs in zip(two, one, strict=True):
@@ -50,8 +49,8 @@ def test_two_devices_learn_what_one_does(tiny: TinyTraining, alone: Path, tmp_pa
     assert json.loads((tmp_path / "two" / "model.json").read_text())["epochs"] == 4
 
 
-def test_mixed_precision_ends_in_a_float32_model(tiny: TinyTraining, tmp_path: Path) -> None:
-    train(tiny, tmp_path / "mixed", ["-m", "pneumo_train"], "--mixed-precision")
+def test_mixed_precision_ends_in_a_float32_model(light: TinyTraining, tmp_path: Path) -> None:
+    train(light, tmp_path / "mixed", ["-m", "pneumo_train"], "--mixed-precision")
     model = keras.models.load_model(tmp_path / "mixed" / "model.keras")
     assert {layer.dtype_policy.name for layer in model.get_layer("trunk").layers} == {"float32"}
     outputs = model(np.zeros((1, 224, 224, 1), np.uint8))
@@ -59,9 +58,9 @@ def test_mixed_precision_ends_in_a_float32_model(tiny: TinyTraining, tmp_path: P
     assert all(np.isfinite(float(row["loss"])) for row in read_csv(tmp_path / "mixed" / "history.csv"))
 
 
-def test_a_backend_that_cannot_distribute_says_so(tiny: TinyTraining, tmp_path: Path) -> None:
+def test_a_backend_that_cannot_distribute_says_so(light: TinyTraining, tmp_path: Path) -> None:
     stand_in = "import keras; keras.backend.backend = lambda: 'torch'; from pneumo_train.cli import main; main()"
-    command = [sys.executable, "-c", stand_in, *map(str, tiny.command(tmp_path / "run")[3:]), "--distribute", "data"]
+    command = [sys.executable, "-c", stand_in, *map(str, light.command(tmp_path / "run")[3:]), "--distribute", "data"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "KERAS_BACKEND=torch: cannot distribute data; use tensorflow or jax" in done.stderr

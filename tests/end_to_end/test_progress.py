@@ -11,18 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_training import TINY_RECIPE, TinyTraining
+from tiny_training import LIGHT_RECIPE, TinyTraining
 
 # Task, bar, count, time spent, time left: as rich draws them, whatever the colours between.
 BAR = re.compile(r"phase head\S* .*━.* \d+/\d+ .*\d:\d\d:\d\d.* (\d:\d\d:\d\d|-:--:--)")
 
 
 @pytest.fixture(scope="module")
-def short(tiny: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> TinyTraining:
+def short(light: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> TinyTraining:
     recipe = tmp_path_factory.mktemp("short") / "short.toml"
-    head_alone, _, _ = TINY_RECIPE.rpartition("[[phases]]")
+    head_alone, _, _ = LIGHT_RECIPE.rpartition("[[phases]]")
     recipe.write_text(head_alone.replace("epochs = 8", "epochs = 3"))
-    return replace(tiny, recipe=recipe)
+    return replace(light, recipe=recipe)
 
 
 def on_a_terminal(command: list[str | Path]) -> str:

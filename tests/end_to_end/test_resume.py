@@ -31,12 +31,20 @@ def stop_after_first_epoch(command: list[str | Path], run: Path, how: signal.Sig
     return process.returncode, printed
 
 
+@pytest.fixture(scope="module")
+def straight(light: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing stopped."""
+    run = tmp_path_factory.mktemp("runs") / "straight"
+    subprocess.run(light.command(run), check=True, capture_output=True)
+    return run
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_resumes_to_the_same_end(
-    tiny: TinyTraining, tiny_run: Path, tmp_path: Path, how: signal.Signals
+    light: TinyTraining, straight: Path, tmp_path: Path, how: signal.Signals
 ) -> None:
     run = tmp_path / "stopped"
-    code, printed = stop_after_first_epoch(tiny.command(run), run, how)
+    code, printed = stop_after_first_epoch(light.command(run), run, how)
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 130)
     if how is signal.SIGINT:
         assert f"--resume {run}" in printed
@@ -46,24 +54,22 @@ def test_a_stopped_run_resumes_to_the_same_end(
     keras.models.load_model(run / "checkpoints" / state["last"])  # whole
 
     subprocess.run([sys.executable, "-m", "pneumo_train", "--resume", run], check=True, capture_output=True)
-    resumed, straight = read_csv(run / "history.csv"), read_csv(tiny_run / "history.csv")
+    resumed, whole = read_csv(run / "history.csv"), read_csv(straight / "history.csv")
     assert (
-        [row["epoch"] for row in resumed]
-        == [row["epoch"] for row in straight]
-        == [str(epoch) for epoch in range(1, 11)]
+        [row["epoch"] for row in resumed] == [row["epoch"] for row in whole] == [str(epoch) for epoch in range(1, 11)]
     )
-    for ours, theirs in zip(resumed, straight, strict=True):
+    for ours, theirs in zip(resumed, whole, strict=True):
         assert float(ours["loss"]) == pytest.approx(float(theirs["loss"]), rel=1e-3)
         assert float(ours["learning_rate"]) == pytest.approx(float(theirs["learning_rate"]))
     assert (run / "model.json").exists()
 
 
-def test_a_folder_with_a_run_is_not_overwritten(tiny: TinyTraining, tiny_run: Path) -> None:
-    before = (tiny_run / "state.json").read_bytes()
-    done = subprocess.run(tiny.command(tiny_run), capture_output=True, text=True, check=False)
+def test_a_folder_with_a_run_is_not_overwritten(light: TinyTraining, straight: Path) -> None:
+    before = (straight / "state.json").read_bytes()
+    done = subprocess.run(light.command(straight), capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert f"already holds a run; go on with --resume {tiny_run}" in done.stderr
-    assert (tiny_run / "state.json").read_bytes() == before
+    assert f"already holds a run; go on with --resume {straight}" in done.stderr
+    assert (straight / "state.json").read_bytes() == before
 
 
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
@@ -73,11 +79,11 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
     assert "holds no run" in done.stderr
 
 
-def test_a_run_that_another_process_trains_is_left_to_it(tiny_run: Path) -> None:
-    before = (tiny_run / "state.json").read_bytes()
-    with FileLock(tiny_run / "run.lock"):
-        command = [sys.executable, "-m", "pneumo_train", "--resume", tiny_run]
+def test_a_run_that_another_process_trains_is_left_to_it(straight: Path) -> None:
+    before = (straight / "state.json").read_bytes()
+    with FileLock(straight / "run.lock"):
+        command = [sys.executable, "-m", "pneumo_train", "--resume", straight]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert f"{tiny_run}: is being trained by another process; let it finish, or stop it" in done.stderr
-    assert (tiny_run / "state.json").read_bytes() == before
+    assert f"{straight}: is being trained by another process; let it finish, or stop it" in done.stderr
+    assert (straight / "state.json").read_bytes() == before
