@@ -21,12 +21,13 @@ def fold_equal_channels(proto: onnx.ModelProto) -> None:
     """
     graph = proto.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    repeat = next((node for node in graph.node if node.op_type == "Concat" and len(set(node.input)) == 1), None)
+    repeats = (node for node in graph.node if node.op_type == "Concat" and 1 == len(set(node.input)) < len(node.input))
+    repeat = next(repeats, None)
     path = _path_to_convolution(graph, repeat, constants) if repeat else None
-    if path is None:
+    if repeat is None or path is None or constants[path[-1].input[1]].shape[1] != len(repeat.input):
         return
     *before, convolution = path
-    scale = np.ones(len(path[0].input))
+    scale = np.ones(len(repeat.input))
     source: dict[str, str] = {}  # of what a node that goes away gave
     for node in before:
         node.input[0] = source.get(node.input[0], node.input[0])

@@ -11,16 +11,16 @@ from onnx.reference import ReferenceEvaluator
 from pneumo_export.grey import fold_equal_channels
 
 
-def coloured(offset: float, *, channels_seen: bool = False) -> onnx.ModelProto:
+def coloured(offset: float, *, channels_seen: bool = False, channels_given: int = 1) -> onnx.ModelProto:
     """A film made three channels, each scaled, moved, padded, and convolved."""
     constants = {
-        "scale": np.array([0.5, -2.0, 3.0], dtype=np.float32),
-        "offset": np.array([0.0, 0.0, offset], dtype=np.float32),
+        "scale": np.array([0.5, -2.0, 3.0][: 3 // channels_given], dtype=np.float32),
+        "offset": np.array([offset], dtype=np.float32),
         "edges": np.array([0, 2, 2, 0, 0, 2, 2, 0], dtype=np.int64),
         "weights": np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32),
     }
     nodes = [
-        helper.make_node("Concat", ["film", "film", "film"], ["colour"], axis=3),
+        helper.make_node("Concat", ["film"] * (3 // channels_given), ["colour"], axis=3),
         helper.make_node("Mul", ["colour", "scale"], ["scaled"]),
         helper.make_node("Add", ["scaled", "offset"], ["moved"]),
         helper.make_node("Pad", ["moved", "edges"], ["padded"]),
@@ -34,7 +34,7 @@ def coloured(offset: float, *, channels_seen: bool = False) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "coloured",
-        [helper.make_tensor_value_info("film", TensorProto.FLOAT, ["N", 8, 8, 1])],
+        [helper.make_tensor_value_info("film", TensorProto.FLOAT, ["N", 8, 8, channels_given])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
         [numpy_helper.from_array(values, name) for name, values in constants.items()],
     )
@@ -53,7 +53,11 @@ def test_a_convolution_of_equal_channels_is_one_of_one_channel() -> None:
     np.testing.assert_allclose(after, before, atol=1e-5)
 
 
-@pytest.mark.parametrize("proto", [coloured(offset=1.0), coloured(offset=0.0, channels_seen=True)])
+@pytest.mark.parametrize(
+    "proto",
+    [coloured(offset=1.0), coloured(offset=0.0, channels_seen=True), coloured(offset=0.0, channels_given=3)],
+    ids=["an offset", "channels that are seen", "channels that differ"],
+)
 def test_a_graph_that_tells_its_channels_apart_is_left_alone(proto: onnx.ModelProto) -> None:
     before = proto.SerializeToString()
     fold_equal_channels(proto)
