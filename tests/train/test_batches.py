@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pneumo_train.batches import FilmBatches
 
 
-def batches(seed: int | None) -> FilmBatches:
+def batches(seed: int | None, sharing: int = 1) -> FilmBatches:
     pixels = np.arange(10, dtype=np.uint8)[:, None, None, None]
-    return FilmBatches(pixels, np.arange(10, dtype=np.float32), np.arange(1, 10), batch_size=4, shuffle_seed=seed)
+    targets = np.arange(10, dtype=np.float32)
+    return FilmBatches(pixels, targets, np.arange(1, 10), batch_size=4, shuffle_seed=seed, sharing=sharing)
 
 
 def order(given: FilmBatches) -> list[int]:
@@ -36,3 +38,14 @@ def test_films_and_targets_belong_together() -> None:
 
 def test_without_a_seed_the_order_stays() -> None:
     assert order(batches(seed=None)) == list(range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("sharing", "sizes"), [(1, [4, 4, 1]), (2, [4, 4, 2]), (3, [6, 3]), (4, [4, 4, 4]), (20, [20])]
+)
+def test_devices_that_share_evenly_get_equal_shares_of_all_films(sharing: int, sizes: list[int]) -> None:
+    shared = batches(seed=5, sharing=sharing)
+    assert [len(shared[index][1]) for index in range(len(shared))] == sizes
+    assert set(order(shared)) == set(range(1, 10))
+    shared.start_epoch(1)
+    assert set(order(shared)) == set(range(1, 10))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
@@ -25,6 +24,9 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         The films of this split.
     shuffle_seed
         Shuffles anew each epoch; None keeps the order.
+    sharing
+        Devices that share each batch evenly. The batch size is rounded up to a multiple of them, and where the films
+        are not one, an epoch's first few come again at its end.
     """
 
     def __init__(
@@ -34,27 +36,34 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         rows: NDArray[np.intp],
         batch_size: int,
         shuffle_seed: int | None = None,
+        sharing: int = 1,
     ) -> None:
         super().__init__()
         self.pixels = pixels
         self.targets = targets
         self.rows = rows
-        self.batch_size = batch_size
+        self.batch_size = _next_multiple(batch_size, sharing)
         self.shuffle_seed = shuffle_seed
-        self.order = rows
+        self.sharing = sharing
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
         """Draw the order of an epoch, counted from 0 over the whole run."""
+        order = self.rows
         if self.shuffle_seed is not None:
-            self.order = np.random.default_rng((self.shuffle_seed, epoch)).permutation(self.rows)
+            order = np.random.default_rng((self.shuffle_seed, epoch)).permutation(self.rows)
+        self.order = np.resize(order, _next_multiple(len(order), self.sharing))
 
     def __len__(self) -> int:
-        return math.ceil(len(self.rows) / self.batch_size)
+        return _next_multiple(len(self.order), self.batch_size) // self.batch_size
 
     def __getitem__(self, index: int) -> tuple[Film, NDArray[np.float32]]:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return np.asarray(self.pixels[chosen]), self.targets[chosen, None]
+
+
+def _next_multiple(count: int, of: int) -> int:
+    return -(-count // of) * of
 
 
 class SeedEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]

@@ -40,6 +40,12 @@ def computing(mixed_precision: bool, distribute: Distribute) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+def devices_that_share_evenly() -> int:
+    """Count the devices that need equal shares of every batch: JAX's; TensorFlow's take what there is."""
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else int(distribution.device_mesh.devices.size)
+
+
 @contextmanager
 def _distributed(distribute: Distribute) -> Iterator[None]:
     backend = keras.backend.backend()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from pneumo_infer.images import Film
 from pneumo_train.batches import FilmBatches, SeedEachEpoch
+from pneumo_train.devices import devices_that_share_evenly
 from pneumo_train.interrupts import keeping_interrupts
 from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint_name
 from pneumo_train.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
@@ -109,8 +111,10 @@ def _compile(model: keras.Model, phase: Phase, fit: Fit, batches_an_epoch: int) 
 def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, journal: Journal) -> None:
     fit = recipe.fit
     done = len(journal.rows(phase.name))
-    train_rows = films.rows["train"]
-    batches = FilmBatches(films.pixels, films.targets, train_rows, fit.batch_size, shuffle_seed=recipe.split.seed)
+    in_batches = partial(
+        FilmBatches, films.pixels, films.targets, batch_size=fit.batch_size, sharing=devices_that_share_evenly()
+    )
+    batches = in_batches(films.rows["train"], shuffle_seed=recipe.split.seed)
     batches.start_epoch(len(journal.history))
     model = _start_or_resume(recipe, phase, weights, len(batches), journal)
     checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
@@ -118,11 +122,11 @@ def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms,
     with keeping_interrupts() as interrupts:
         model.fit(
             batches,
-            validation_data=FilmBatches(films.pixels, films.targets, films.rows["validation"], fit.batch_size),
+            validation_data=in_batches(films.rows["validation"]),
             epochs=phase.epochs,
             initial_epoch=done,
             shuffle=False,  # FilmBatches shuffles films, not batches, and in an order that a resumed run repeats
-            class_weight=class_weights(films.targets[train_rows]) if fit.class_weights else None,
+            class_weight=class_weights(films.targets[batches.rows]) if fit.class_weights else None,
             verbose=0,
             callbacks=[
                 EpochProgress(phase.name, len(batches)),
