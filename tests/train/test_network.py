@@ -165,6 +165,16 @@ def test_mobilenet_learns_from_its_hundredth_layer() -> None:
     assert [layer.trainable for layer in find_backbone(trunk).layers].index(True) == 100
 
 
+@pytest.mark.parametrize("name", sorted(builtin_recipes()))
+def test_a_checkpoint_of_every_recipe_is_read_back(name: str, tmp_path: Path) -> None:
+    recipe = builtin_recipes()[name]
+    pixels = keras.Input((None, None, 1))
+    pooled = keras.layers.GlobalAveragePooling2D()(pixels)
+    training = build_training_model(keras.Model(pixels, {"logit": pooled}), recipe.augment, recipe.phases[-1], seed=0)
+    training.save(tmp_path / "checkpoint.keras")
+    assert keras.models.load_model(tmp_path / "checkpoint.keras").to_json() == training.to_json()
+
+
 def test_a_saved_model_needs_none_of_our_code(trunk: keras.Model, tmp_path: Path) -> None:
     domain = Domain(np.eye(512, dtype=np.float32), np.zeros(512, np.float32))
     build_serving_model(trunk, Calibration(1.0, 0.0), domain).save(tmp_path / "model.keras")

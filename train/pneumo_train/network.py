@@ -189,11 +189,12 @@ def _augmentation(augment: Augment, least_area: float, seed: int) -> list[keras.
     grey = {"value_range": (0, 1)}
     turn = augment.rotation_degrees / 360
     zoom = (-augment.zoom_in, augment.zoom_out)
+    shear = (0.0, augment.shear)  # to either side; given one number, Keras saves a layer that it refuses to load
     given: list[tuple[bool, Callable[..., keras.layers.Layer]]] = [
         (augment.flip, partial(keras.layers.RandomFlip, "horizontal")),
         (augment.shift > 0, partial(keras.layers.RandomTranslation, augment.shift, augment.shift, **fill)),
         (augment.rotation_degrees > 0, partial(keras.layers.RandomRotation, (-turn, turn), **fill)),
-        (augment.shear > 0, partial(keras.layers.RandomShear, augment.shear, augment.shear, **fill)),
+        (augment.shear > 0, partial(keras.layers.RandomShear, shear, shear, **fill)),
         (zoom != (0, 0), partial(keras.layers.RandomZoom, zoom, zoom, **fill)),
         (augment.frame > 0, partial(keras.layers.RandomZoom, *[(-augment.frame, augment.frame)] * 2, **black)),
         (least_area < 1, partial(RandomResizedCrop, least_area)),
