@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,14 +10,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pneumo_export.graph import outside_convolutions
+from pneumo_export.ranges import write_ranges
 from pneumo_export.running import run_file
 from pneumo_infer.images import Film
 
-CALIBRATION_BATCH = 8
 # The convolutions hold nearly all the work and weights; what follows them decides the last digits.
 QUANTISED_OPERATORS = ["Conv", "Add", "MaxPool", "Pad", "Relu"]
 
@@ -60,24 +58,6 @@ METHODS = {
 }
 
 
-class _Films(CalibrationDataReader):  # type: ignore[misc]
-    """Hands out films batch by batch; the calibrator sets the range of batches that it takes next."""
-
-    def __init__(self, films: Film) -> None:
-        self.batches = [films[at : at + CALIBRATION_BATCH] for at in range(0, len(films), CALIBRATION_BATCH)]
-        self.set_range(0, len(self.batches))
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def set_range(self, start_index: int, end_index: int) -> None:
-        self.waiting = iter(self.batches[start_index:end_index])
-
-    def get_next(self) -> dict[str, Film] | None:
-        batch = next(self.waiting, None)
-        return None if batch is None else {"image": batch}
-
-
 def choose_calibration_rows(rows: NDArray[np.intp], seed: int, films: int = CHOSEN.films) -> NDArray[np.intp]:
     """Draw the training films that int8's ranges are measured on."""
     drawn = np.random.default_rng(seed).permutation(rows)[:films]
@@ -97,32 +77,30 @@ def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN)
     films
         uint8 (M, 224, 224, 1), training films.
     """
-    prepared = int8.with_suffix(".prepared.onnx")
+    prepared, ranges = int8.with_suffix(".prepared.onnx"), int8.with_suffix(".ranges.json")
     try:
         quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
+        write_ranges(prepared, ranges, films, QUANTISED_OPERATORS, METHODS[choice.method], choice.percentile)
         graph = onnx.load(prepared).graph
         convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
         kept = [*convolutions[: choice.float_convolutions], *outside_convolutions(graph)]
-        with contextlib.redirect_stdout(io.StringIO()):  # the calibrator prints a line for each batch
-            quantize_static(
-                str(prepared),
-                str(int8),
-                _Films(films),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=QUANTISED_OPERATORS,
-                nodes_to_exclude=kept,
-                per_channel=choice.per_channel,
-                reduce_range=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                calibrate_method=METHODS[choice.method],
-                extra_options={
-                    "CalibPercentile": choice.percentile,
-                    "CalibStridedMinMax": 1,  # batches at once: all activations of a batch are held in memory
-                },
-            )
+        quantize_static(
+            str(prepared),
+            str(int8),
+            None,
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=QUANTISED_OPERATORS,
+            nodes_to_exclude=kept,
+            per_channel=choice.per_channel,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=METHODS[choice.method],
+            calibration_cache_path=ranges,
+        )
     finally:
         prepared.unlink(missing_ok=True)
+        ranges.unlink(missing_ok=True)
     proto = onnx.load(int8)
     if choice.correct_bias:
         _correct_logit_bias(proto, float((run_file(fp32, "logit", films) - run_file(int8, "logit", films)).mean()))
