@@ -48,6 +48,7 @@ def test_a_prediction_tells_everything(classifier: Classifier) -> None:
     assert prediction.threshold == classifier.model.operating_point().threshold
     assert (prediction.model, prediction.device) == (classifier.model.path.name, "cpu")
     assert prediction.error is None
+    assert repr(classifier).startswith(f"Classifier('{prediction.model}', device='cpu', threshold=0.")
     assert json.loads(json.dumps(prediction.to_dict())) == prediction.to_dict()
 
 
@@ -82,6 +83,8 @@ def test_a_bad_film_spoils_only_itself(classifier: Classifier, tmp_path: Path) -
         assert "bad.jpeg" in str(predictions[0].to_dict()["error"])
     with pytest.raises(ImageError, match=r"bad\.jpeg"):
         classifier.predict(bad)
+    with pytest.raises(ImageError, match=r"bad\.jpeg"):
+        predictions[0].overlay(normal)
 
 
 def test_predict_many_is_lazy(classifier: Classifier) -> None:
@@ -146,6 +149,15 @@ def test_a_device_that_is_not_there() -> None:
         Classifier(device="tpu")  # type: ignore[arg-type]
     with pytest.raises(DeviceError, match="give 1 or more"):
         Classifier(device="cpu", threads=0)
+
+
+def test_two_builds_of_onnxruntime_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "onnxruntime_gpu-1.18.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.18.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(DeviceError, match="are both installed and overwrite each other; pip uninstall both"):
+        Classifier(device="cpu")
 
 
 def test_threads_do_not_change_the_answer(film: NDArray[np.uint8]) -> None:

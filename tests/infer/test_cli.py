@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pneumo_infer import __version__
 from pneumo_infer.cli import SAMPLES
@@ -104,11 +106,28 @@ def test_the_table_is_for_people() -> None:
     assert b"\x1b" not in done.stdout + done.stderr
 
 
+def test_the_table_says_why_a_reader_is_needed_and_what_failed(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    (tmp_path / "notes.jpeg").write_text("no film")
+    done = run(tmp_path)
+    rows = done.stdout.decode().splitlines()[1:]
+    assert done.returncode == 1
+    assert rows[0].startswith("needs a reader")
+    assert rows[0].endswith("noise.png  (unlike the films it knows)")
+    assert rows[1].startswith("failed")
+    assert "notes.jpeg: is not a JPEG" in rows[1]
+    assert "1 failed" in done.stderr.decode()
+
+
 def test_output_is_written_whole_or_not_at_all(tmp_path: Path, folder: Path) -> None:
     written = tmp_path / "records.json"
     assert run("--json", "--output", written, folder).returncode == 0
     assert len(json.loads(written.read_text())) == 2
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["records.json"]
+    assert run("--format", "csv", "--output", tmp_path / "records.csv", folder).returncode == 0
+    assert len((tmp_path / "records.csv").read_text().splitlines()) == 3
+    assert not (tmp_path / "records.csv.part").exists()
     nowhere = run("--json", "--output", tmp_path / "none" / "records.json", folder)
     assert (nowhere.returncode, nowhere.stdout) == (2, b"")
     assert b"cannot be written" in nowhere.stderr

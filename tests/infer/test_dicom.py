@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from imagecodecs import jpeg_encode
 from made_films import dicom_film
 from pydicom import Dataset, dcmread
+from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1
 
@@ -109,3 +112,9 @@ def test_a_compressed_frame_larger_than_its_header_says_is_refused() -> None:
     film.save_as(file)
     with pytest.raises(ImageError, match="cannot be read as DICOM"):
         read_film(file.getvalue())
+
+
+def test_without_pydicom_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(ImageError, match=re.escape("pip install 'pneumo-infer[dicom]'")):
+        read_film(get_testdata_file("CT_small.dcm"))

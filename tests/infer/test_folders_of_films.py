@@ -100,6 +100,12 @@ def test_a_file_that_cannot_be_gone_on_with_is_left_alone(tmp_path: Path, conten
     assert "leave --output out" in run("--resume", file, "--output", tmp_path / "o", NORMAL).stderr
 
 
+def test_a_folder_in_place_of_the_records(tmp_path: Path) -> None:
+    done = run("--resume", tmp_path, NORMAL)
+    assert done.returncode == 2
+    assert "cannot be gone on with (Is a directory)" in done.stderr
+
+
 def test_overlays_lie_as_the_films_do(tmp_path: Path) -> None:
     (tmp_path / "ward" / "deeper").mkdir(parents=True)
     shutil.copy(NORMAL, tmp_path / "ward" / "a.png")

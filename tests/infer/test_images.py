@@ -153,6 +153,12 @@ def test_a_folder(tmp_path: Path) -> None:
         read_film(tmp_path)
 
 
+@pytest.mark.parametrize(("path", "problem"), [("a" * 5000, "name too long"), ("film\0.png", "null byte")])
+def test_a_path_that_no_system_opens(path: str, problem: str) -> None:
+    with pytest.raises(ImageError, match=f"(?i)cannot be read .*{problem}.*check the path"):
+        read_film(path)
+
+
 def test_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     with pytest.raises(ImageError, match=r"empty\.png: is empty"):

@@ -1,0 +1,30 @@
+"""An interrupt waits for the end of what must not be cut short."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from pneumo_infer.interrupts import holding_interrupts
+
+
+def test_an_interrupt_takes_effect_at_the_end_of_the_block() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    ended = []
+
+    def work() -> None:
+        with holding_interrupts():
+            os.kill(os.getpid(), signal.SIGINT)
+            ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert ended
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_without_an_interrupt_nothing_happens() -> None:
+    with holding_interrupts():
+        pass
