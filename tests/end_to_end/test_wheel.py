@@ -96,8 +96,7 @@ def test_with_a_processor(wheel: Path, tmp_path: Path, version: str, pinned: lis
 def test_with_the_build_for_gpus_where_there_is_none(wheel: Path, tmp_path: Path) -> None:
     if Path("/proc/driver/nvidia").exists():
         pytest.skip("there is a GPU here")
-    # With coverage beside it, `pytest --cov` counts what only runs here; without --cov it does nothing.
-    programs = install(sys.executable, tmp_path / "environment", f"{wheel}[gpu]", "coverage>=7.10")
+    programs = install(sys.executable, tmp_path / "environment", f"{wheel}[gpu]")
     assert not installed(programs) & {"tensorflow", "keras", "onnxruntime"}
     falls_back = run(programs, "--json", "--demo")
     assert falls_back.returncode == 0, falls_back.stderr
