@@ -25,7 +25,7 @@ READABLE = "JPEG, PNG, TIFF, BMP, WebP or DICOM"
 TIFF_BITS, TIFF_POLARITY, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
 
 
-def read_film(source: FilmSource, limits: Limits = LIMITS) -> Film:
+def read_film(source: FilmSource, limits: Limits = LIMITS, least_side: int | None = None) -> Film:
     """Read one film from a path, bytes, a binary stream, a Pillow image or an array.
 
     Parameters
@@ -37,6 +37,9 @@ def read_film(source: FilmSource, limits: Limits = LIMITS) -> Film:
         in the film is above that, else 65535, since they hold what was 8 or 16 bits before someone computed with it.
     limits
         How large a film may be.
+    least_side
+        Where a film only has to be this large, JPEG is decoded at a half, quarter or eighth of its size as long as no
+        side gets shorter than that; under None everything comes as large as it is.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def read_film(source: FilmSource, limits: Limits = LIMITS) -> Film:
         raise ImageError(name, "is empty", "copy the film again from where it was made")
     if dicom.is_dicom(encoded):
         return _array_to_grey(dicom.read_dicom(encoded, name, limits), name, limits)
-    return _decode(_open(encoded, name, limits), name, limits)
+    return _decode(_open(encoded, name, limits, least_side), name, limits)
 
 
 def source_name(source: FilmSource) -> str:
@@ -105,7 +108,7 @@ def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, li
     return encoded
 
 
-def _open(encoded: bytes, name: str, limits: Limits) -> Image.Image:
+def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(encoded), formats=FILE_FORMATS)
         limits.require_pixels(*image.size, name)
@@ -113,7 +116,7 @@ def _open(encoded: bytes, name: str, limits: Limits) -> Image.Image:
         if frames > 1:
             raise ImageError(name, f"has {frames} frames", "export the one that is the film")
         if image.format == "JPEG":
-            image.draft("L", None)  # straight to luma; None leaves the size alone
+            image.draft("L", least_side and (least_side, least_side))  # straight to luma, and no larger than needed
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -11,6 +11,9 @@ from pneumo_infer.images import Film, FilmSource, read_film
 from pneumo_infer.limits import LIMITS, Limits
 
 NETWORK_SIZE = 224
+# JPEG films are decoded no smaller than this. Over 86 films at full size the shipped model's probabilities then differ
+# from those of a whole decode by 0.0072 at most; with a side of 336 by 0.020, with 672 by 0.003.
+LEAST_DECODED_SIDE = 2 * NETWORK_SIZE
 # Carried by every model file. A model made with other preprocessing is refused rather than read wrongly.
 PREPROCESS = json.dumps(
     {"version": 1, "size": [NETWORK_SIZE, NETWORK_SIZE], "resize": "squash, Pillow bilinear with antialiasing"}
@@ -48,7 +51,7 @@ def read_pixels(source: FilmSource, limits: Limits = LIMITS) -> Film:
     ImageError
         The source cannot be read as a film.
     """
-    return film_to_pixels(read_film(source, limits))
+    return film_to_pixels(read_film(source, limits, LEAST_DECODED_SIDE))
 
 
 def fill_up(films: Film, batch_size: int) -> Film:

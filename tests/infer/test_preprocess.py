@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+import pytest
 from made_films import SHARED_FILMS, draw_film
 from PIL import Image
 
+from pneumo_infer.errors import ImageError
 from pneumo_infer.images import read_film
-from pneumo_infer.preprocess import film_to_pixels, read_pixels
+from pneumo_infer.limits import Limits
+from pneumo_infer.preprocess import LEAST_DECODED_SIDE, film_to_pixels, read_pixels
 
 
 def test_a_film_of_the_network_size_is_not_touched() -> None:
@@ -30,6 +35,19 @@ def test_the_aspect_ratio_is_squashed() -> None:
     pixels = film_to_pixels(film)
     assert pixels[:, :100].max() == 0
     assert pixels[:, 124:].min() == 255
+
+
+@pytest.mark.parametrize(("side", "decoded"), [(2400, 600), (1000, 500), (895, 895), (300, 300)])
+def test_large_jpegs_are_decoded_no_larger_than_needed(side: int, decoded: int) -> None:
+    file = io.BytesIO()
+    Image.fromarray(draw_film(5, height=side, width=side + 100)).save(file, "JPEG", quality=95)
+    encoded = file.getvalue()
+    whole = read_film(encoded)
+    assert whole.shape == (side, side + 100)
+    assert read_film(encoded, least_side=LEAST_DECODED_SIDE).shape[0] == decoded
+    assert np.abs(read_pixels(encoded).astype(int) - film_to_pixels(whole)).mean() < 0.5
+    with pytest.raises(ImageError, match="pixels"):  # by its real size, although less of it would be decoded
+        read_pixels(encoded, Limits(pixels=side * side))
 
 
 def test_full_size_films_come_close_to_the_public_small_ones(tmp_path) -> None:  # type: ignore[no-untyped-def]
