@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.turns import take_turns
+from benchmarks.turns import noise_films, take_turns
 from pneumo_infer.files import write_whole
 from pneumo_train.quiet import quiet_import
 
@@ -84,7 +84,7 @@ def main(
             print(f"quantised: {name}", flush=True)
         fp32 = {output: run_file(files["fp32"], output, held_out) for output in OUTPUTS}
         measured = {name: _measure(file, held_out, targets, fp32, point["threshold"]) for name, file in files.items()}
-        milliseconds = take_turns({name: _reader(file) for name, file in files.items()}, rounds)
+        milliseconds = take_turns({name: _reader(file) for name, file in files.items()}, noise_films(rounds))
     with write_whole(to) as file:
         file.write(_table(measured, milliseconds, len(held_out), rounds))
 

@@ -1,58 +1,124 @@
-"""Milliseconds a film, batch 1, the network alone: Keras, fp32 and int8 in turn, in one process.
+"""Milliseconds a film, one at a time: the network alone beside other engines, and from the file to the answer.
 
-    python -m benchmarks.latency runs/NAME
+    python -m benchmarks.latency --data chest_xray --full-size films/
 
-Needs the `export` extra, and a run folder that was exported. The engines take turns film by film, so that a change in
-the machine's speed meets all of them; what counts is the ratio of the medians.
+Needs the `bench` extra. Engines take turns film by film, so that a change in the machine's speed meets all of them.
 """
 
 from __future__ import annotations
 
-import os
-import platform
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import onnxruntime
 import typer
+from PIL import Image
 
-from benchmarks.turns import take_turns
+from benchmarks.record import Comparison, publish
+from benchmarks.turns import noise_films, take_turns
+from pneumo_infer import Classifier
+from pneumo_infer.images import FILE_SUFFIXES
+from pneumo_infer.model import packaged_models
 from pneumo_train.quiet import quiet_import
+
+with quiet_import():
+    import onnx
+
+    from benchmarks.engines import ours, with_keras, with_onnxruntime, with_openvino, with_torch
+    from pneumo_export.graph import convert
+    from pneumo_export.int8 import choose_calibration_rows
+    from pneumo_train.run import read_split, training_films
+    from pneumo_train.trained import load_trained
+
+MODEL = Path(__file__).parents[1] / "models" / "pneumo-resnet50.keras"
+OURS, INT8_PEER = "ours", "OpenVINO, int8 by NNCF"
+HOW = (
+    "The network alone: {rounds} noise films one at a time, int8 as it ships beside each engine. File to answer: from "
+    "a path to a probability, `Classifier.predict` beside Pillow, a plain decode and `session.run` with onnxruntime's "
+    "defaults on the same file, by hand. Medians. Over {films} full-size films the two differ by {apart:.4f} of "
+    "probability at most, and in {flipped} labels."
+)
 
 
 def main(
-    run: Annotated[Path, typer.Argument(help="A run folder with model.keras and export/*.onnx.")],
-    rounds: Annotated[int, typer.Option(min=5, help="Films that each engine reads.")] = 60,
+    data: Annotated[Path, typer.Option(help="The films that the model was trained on, which NNCF calibrates with.")],
+    full_size: Annotated[Path, typer.Option(help="A folder of JPEG films as large as they were made.")],
+    model: Annotated[Path, typer.Option(help="The .keras file that was exported.")] = MODEL,
+    rounds: Annotated[int, typer.Option(min=5, help="Films that each engine reads.")] = 100,
+    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
 ) -> None:
-    """Time each engine and print its median beside Keras' own."""
-    engines = load_engines(run)
-    medians = take_turns(engines, rounds)
-    print(f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} processors, {rounds} films")
-    for name, median in medians.items():
-        print(f"{name:28} {median:7.1f} ms a film, {medians['Keras, compiled graph'] / median:5.2f} times Keras' speed")
-
-
-def load_engines(run: Path) -> dict[str, Callable[[np.ndarray], object]]:
-    """Load the same network into each engine."""
-    with quiet_import():
-        import keras
-        import tensorflow as tf
-
-    from pneumo_infer.session import open_session
-
-    model = keras.models.load_model(run / "model.keras", compile=False)
-    graph = tf.function(
-        lambda film: model(film, training=False), input_signature=[tf.TensorSpec((1, 224, 224, 1), tf.uint8)]
+    """Time engines and ways from file to answer, and publish the ratios."""
+    comparisons = compare_engines(model, data, rounds)
+    classifier = Classifier(device="cpu")
+    by_hand = open_by_hand()
+    small = films_under(data)
+    comparisons.append(
+        _file_to_answer("file to answer, 224 px", classifier, by_hand, small[:: max(1, len(small) // rounds)])
     )
-    engines: dict[str, Callable[[np.ndarray], object]] = {
-        "Keras, predict": lambda film: model.predict(film, verbose=0),
-        "Keras, compiled graph": lambda film: graph(film)["probability"].numpy(),
-    }
-    for path in sorted((run / "export").glob("*.onnx")):
-        session, _ = open_session(path, "cpu")
-        engines[f"onnxruntime, {path.stem[-4:]}"] = lambda film, session=session: session.run(None, {"image": film})
-    return engines
+    large = films_under(full_size)
+    comparisons.append(_file_to_answer("file to answer, full size", classifier, by_hand, large))
+    pairs = np.array([(classifier.predict(path).probability, by_hand(path)) for path in large])
+    labels = pairs >= classifier.threshold
+    how = HOW.format(
+        rounds=rounds,
+        films=len(large),
+        apart=np.abs(pairs[:, 0] - pairs[:, 1]).max(),
+        flipped=np.count_nonzero(labels[:, 0] != labels[:, 1]),
+    )
+    publish("latency", how, comparisons, to)
+
+
+def compare_engines(model: Path, data: Path, rounds: int) -> list[Comparison]:
+    """Time int8 as it ships beside every engine, one noise film after the other."""
+    source = load_trained(model)
+    films = training_films(read_split(model.parent, data))
+    calibration = films.pixels[
+        choose_calibration_rows(films.rows["train"], source.description["recipe"]["split"]["seed"])
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        fp32 = Path(folder, "fp32.onnx")
+        onnx.save(convert(source.keras_model), fp32)
+        peers = {
+            **with_keras(source.keras_model),
+            **with_onnxruntime(fp32),
+            **with_openvino(fp32, calibration),
+            **with_torch(),
+        }
+    medians = take_turns({OURS: ours(), **peers}, noise_films(rounds))
+    best = min((name for name in peers if "fp32" in name), key=medians.__getitem__)
+    aims = {best: ("at least", 1.8), INT8_PEER: ("at least", 1.0)}
+    return [
+        Comparison("network alone", name, medians[OURS], medians[name], "ms", "peer / ours", aims.get(name))  # type: ignore[arg-type]
+        for name in peers
+    ]
+
+
+def open_by_hand() -> Callable[[Path], float]:
+    """What one would write without this package: Pillow, a plain decode, and the same int8 file."""
+    session = onnxruntime.InferenceSession(packaged_models()["cpu"], providers=["CPUExecutionProvider"])
+
+    def read(path: Path) -> float:
+        film = Image.open(path).convert("L").resize((224, 224), Image.Resampling.BILINEAR)
+        return float(session.run(["probability"], {"image": np.asarray(film)[None, :, :, None]})[0][0])
+
+    return read
+
+
+def films_under(folder: Path) -> list[Path]:
+    """The films of a folder and those below it."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in FILE_SUFFIXES)
+
+
+def _file_to_answer(
+    what: str, classifier: Classifier, by_hand: Callable[[Path], float], films: list[Path]
+) -> Comparison:
+    medians = take_turns({OURS: classifier.predict, "by hand": by_hand}, films)
+    if what.endswith("224 px"):
+        return Comparison(what, "by hand", medians[OURS], medians["by hand"], "ms", "ours / peer", ("at most", 1.03))
+    return Comparison(what, "by hand", medians[OURS], medians["by hand"], "ms", "peer / ours", ("at least", 1.3))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m benchmarks.scale films/ --films 100000
 
 The folder's films are read over and over through links, as a folder of that many films would be. Resident memory is
-printed at a thousand films and from there on, with its ratio to that first value.
+printed at a thousand films and from there on, with its ratio to that first value; the largest is what counts.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.record import Comparison, publish
 from pneumo_infer import Classifier
 from pneumo_infer.images import FILE_SUFFIXES
 
 FIRST = 1000
+HOW = "Resident memory of the process while `predict_many` reads links to {files} files, {films} films in all."
 
 
 def main(
     source: Annotated[Path, typer.Argument(help="A folder of films.")],
     films: Annotated[int, typer.Option(min=2 * FIRST, help="How many to read.")] = 20_000,
     batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
 ) -> None:
     """Read links to films, and print resident memory beside what it was after the first thousand."""
     paths = sorted(path.resolve() for path in source.rglob("*") if path.suffix.lower() in FILE_SUFFIXES)
@@ -36,16 +39,22 @@ def main(
         listed = sorted(os.path.join(folder, name) for name in os.listdir(folder))  # noqa: PTH118, PTH208
         classifier = Classifier(device="cpu")
         print(f"{films} films, {classifier.threads} threads, batches of {batch_size}", flush=True)
-        began, first = time.monotonic(), 0.0
+        began, first, most = time.monotonic(), 0.0, 0.0
         for count, prediction in enumerate(classifier.predict_many(listed, batch_size), start=1):
             if prediction.error:
                 raise prediction.error
             if count == FIRST:
                 first = resident_megabytes()
-            if count % (films // 10) == 0 or count in (FIRST, films):
+            if count % FIRST == 0:
                 now, rate = resident_megabytes(), count / (time.monotonic() - began)
-                ratio = f"{now / first:.3f} times that after {FIRST}" if first else "not yet to be compared"
-                print(f"{count:7} films  {now:6.1f} MB, {ratio}  {rate:5.1f} films a second", flush=True)
+                most = max(most, now)
+                if count % (films // 10) == 0 or count in (FIRST, films):
+                    ratio = f"{now / first:.3f} times that after {FIRST}"
+                    print(f"{count:7} films  {now:6.1f} MB, {ratio}  {rate:5.1f} films a second", flush=True)
+    compared = Comparison(
+        f"memory over {films} films", f"after {FIRST}", most, first, "MB", "ours / peer", ("at most", 1.05)
+    )
+    publish("scale", HOW.format(files=len(paths), films=films), [compared], to)
 
 
 def resident_megabytes() -> float:

@@ -116,7 +116,8 @@ def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> 
         if frames > 1:
             raise ImageError(name, f"has {frames} frames", "export the one that is the film")
         if image.format == "JPEG":
-            image.draft("L", least_side and (least_side, least_side))  # straight to luma, and no larger than needed
+            size = None if least_side is None else (least_side, least_side)
+            image.draft("L", size)  # straight to luma, and no larger than needed
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

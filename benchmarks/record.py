@@ -1,0 +1,117 @@
+"""What a benchmark found, as a table to read and as JSON that `python -m benchmarks.report` gathers."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from pneumo_infer.files import write_json
+from pneumo_infer.processors import usable_processors
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("pneumo-infer", "onnxruntime", "numpy", "pillow", "openvino", "tensorflow", "keras", "torch")
+# What an int8 kernel's speed depends on.
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One figure of ours beside a peer's, of the same run.
+
+    Attributes
+    ----------
+    what
+        What was measured.
+    ours, theirs
+        Medians.
+    unit
+        `ms`, `MiB`, `films/s`.
+    ratio_of
+        Which way the ratio is: `ours / peer` or `peer / ours`.
+    bound
+        What the ratio should be, as (`at most` or `at least`, value); None where nothing is aimed at.
+    """
+
+    what: str
+    peer: str
+    ours: float
+    theirs: float
+    unit: str
+    ratio_of: Literal["ours / peer", "peer / ours"]
+    bound: tuple[Literal["at most", "at least"], float] | None = None
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.theirs if self.ratio_of == "ours / peer" else self.theirs / self.ours
+
+    @property
+    def reached(self) -> bool | None:
+        if self.bound is None:
+            return None
+        direction, value = self.bound
+        return self.ratio <= value if direction == "at most" else self.ratio >= value
+
+    def cells(self) -> list[str]:
+        """The row of a table under `HEADER`."""
+        aim = "" if self.bound is None else f"{self.bound[0]} {self.bound[1]:g}"
+        outcome = {None: "", True: "reached", False: "not reached"}[self.reached]
+        figures = [f"{self.ours:.4g} {self.unit}", f"{self.theirs:.4g} {self.unit}"]
+        return [self.what, self.peer, *figures, f"{self.ratio:.3g}", self.ratio_of, aim, outcome]
+
+
+HEADER = ["what", "peer", "ours", "peer's", "ratio", "which is", "aim", ""]
+
+
+def machine() -> dict[str, str]:
+    """The facts that a figure depends on."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = set(facts.get("flags", facts.get("Features", "")).split())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    return {
+        "processor": facts.get("model name", platform.machine()),
+        "instructions": ", ".join(name for name in INSTRUCTIONS if name in flags) or "none of note",
+        "processors": str(usable_processors()),
+        "memory": f"{memory:.0f} GiB",
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "packages": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def publish(name: str, how: str, comparisons: list[Comparison], to: Path | None = None) -> None:
+    """Print a benchmark's comparisons and write them to a JSON file, `results/NAME.json` if no other is named.
+
+    Parameters
+    ----------
+    how
+        How it was measured, in a sentence or two.
+    """
+    facts = machine()
+    console = Console(width=None)
+    console.print("; ".join(f"{key}: {value}" for key, value in facts.items()), highlight=False)
+    table = Table(*HEADER)
+    for comparison in comparisons:
+        table.add_row(*comparison.cells())
+    console.print(table)
+    content: dict[str, Any] = {
+        "how": how,
+        "machine": facts,
+        "comparisons": [asdict(comparison) for comparison in comparisons],
+    }
+    file = to or RESULTS / f"{name}.json"
+    file.parent.mkdir(exist_ok=True)
+    write_json(file, content)
