@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from pneumo_infer.checksum import file_digest, listed_digest
 from pneumo_infer.processors import usable_processors
-from pneumo_infer.session import installed_version, load_onnxruntime
+from pneumo_infer.session import load_onnxruntime
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
@@ -31,7 +31,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "threads": classifier.threads,
         "numpy": version("numpy"),
         "pillow": version("pillow"),
-        "pydicom": installed_version("pydicom"),
+        "pydicom": _version("pydicom"),
         "model": str(model.path),
         "model sha256": file_digest(model.path),
         "listed in SHA256SUMS": listed_digest(model.path) is not None,
@@ -50,9 +50,16 @@ def describe(classifier: Classifier) -> dict[str, Any]:
     }
 
 
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
 def as_text(description: dict[str, Any]) -> str:
     """Lay a description out in lines, nested objects indented below their name."""
-    return "\n".join(_lines(description, indent=0)) + "\n"
+    return "\n".join(_lines(description, indent=0))
 
 
 def _lines(description: dict[str, Any], indent: int) -> list[str]:

@@ -6,7 +6,7 @@ import io
 import os
 import warnings
 from contextlib import redirect_stdout
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,7 +86,7 @@ def load_onnxruntime() -> Any:
     """
     # From 1.29 on onnxruntime reports usage from Linux and macOS too, unless told not to before it is imported.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    if installed_version("onnxruntime") and installed_version("onnxruntime-gpu"):
+    if _both_builds_are_installed():
         raise DeviceError(
             "onnxruntime and onnxruntime-gpu",
             "are both installed and overwrite each other",
@@ -100,12 +100,11 @@ def load_onnxruntime() -> Any:
     return onnxruntime
 
 
-def installed_version(distribution: str) -> str | None:
-    """The version of an installed distribution, or None."""
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
+def _both_builds_are_installed() -> bool:
+    # Two looks into one folder; importing importlib.metadata takes longer.
+    found = find_spec("onnxruntime")
+    beside = Path(found.origin).parents[1] if found and found.origin else Path()
+    return all(any(beside.glob(f"{build}-*.dist-info")) for build in ("onnxruntime", "onnxruntime_gpu"))
 
 
 def _session_options(onnxruntime: Any, threads: int | None) -> Any:

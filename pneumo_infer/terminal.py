@@ -8,9 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
-
-import typer
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
@@ -19,12 +17,9 @@ if TYPE_CHECKING:
 
 WORTH_A_BAR = 10  # films; fewer are read before a bar could be looked at
 HEADER = f"{'outcome':14}  {'label':9}  probability  film\n"
-STYLES: dict[str, dict[str, Any]] = {
-    "NORMAL": {"fg": typer.colors.GREEN},
-    "PNEUMONIA": {"fg": typer.colors.MAGENTA, "bold": True},
-    "needs a reader": {"fg": typer.colors.YELLOW},
-    "failed": {"fg": typer.colors.RED},
-}
+# ECMA-48, 8.3.117 (select graphic rendition).
+COLOURS = {"NORMAL": "\x1b[32m", "PNEUMONIA": "\x1b[1;35m", "needs a reader": "\x1b[33m", "failed": "\x1b[31m"}
+PLAIN = "\x1b[0m"
 
 
 def table_row(prediction: Prediction, out: TextIO) -> str:
@@ -32,7 +27,7 @@ def table_row(prediction: Prediction, out: TextIO) -> str:
     outcome = prediction.outcome or "failed"
     shown = f"{outcome:14}"
     if out.isatty() and not os.environ.get("NO_COLOR"):
-        shown = typer.style(shown, **STYLES[outcome])
+        shown = f"{COLOURS[outcome]}{shown}{PLAIN}"
     if prediction.error is not None:
         return f"{shown}  {'':9}  {'':11}  {prediction.error}\n"
     return f"{shown}  {prediction.label:9}  {prediction.probability:11.4f}  {prediction.path}{_reason(prediction)}\n"
@@ -78,7 +73,7 @@ def watching(films: int) -> Iterator[Callable[[Iterable[Prediction]], Iterator[P
 
 def say(what: object) -> None:
     """Print to standard error."""
-    typer.echo(f"pneumo-infer: {what}", err=True)
+    print(f"pneumo-infer: {what}", file=sys.stderr)
 
 
 class Tally:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
@@ -151,13 +154,17 @@ def test_a_device_that_is_not_there() -> None:
         Classifier(device="cpu", threads=0)
 
 
-def test_two_builds_of_onnxruntime_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = tmp_path / "onnxruntime_gpu-1.18.0.dist-info"
-    other.mkdir()
-    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.18.0\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(DeviceError, match="are both installed and overwrite each other; pip uninstall both"):
-        Classifier(device="cpu")
+def test_two_builds_of_onnxruntime_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "onnxruntime").mkdir()
+    (tmp_path / "onnxruntime" / "__init__.py").touch()
+    for build in ("onnxruntime", "onnxruntime_gpu"):
+        (tmp_path / f"{build}-1.18.0.dist-info").mkdir()
+    command = [sys.executable, "-m", "pneumo_infer", SAMPLES / "normal.png"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert "onnxruntime and onnxruntime-gpu: are both installed and overwrite each other" in done.stderr
+    assert "pip uninstall both" in done.stderr
 
 
 def test_threads_do_not_change_the_answer(film: NDArray[np.uint8]) -> None:

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from pneumo_infer import __version__
-from pneumo_infer.cli import SAMPLES
+from pneumo_infer.cli import IN_THE_ENVIRONMENT, SAMPLES, Command, are_films_alone, main
+from pneumo_infer.options import app
 from pneumo_infer.prediction import RECORD_FIELDS
 
 NORMAL, PNEUMONIA = SAMPLES / "normal.png", SAMPLES / "pneumonia.png"
@@ -43,6 +44,39 @@ def test_one_film_gives_one_object() -> None:
     assert tuple(record) == RECORD_FIELDS
     assert (done.returncode, done.stderr) == (0, b"")
     assert (record["path"], record["label"], record["error"]) == (str(NORMAL), "NORMAL", None)
+
+
+def test_films_alone_mean_what_the_options_default_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Command] = []
+    monkeypatch.setattr(Command, "run", lambda command: asked.append(command) or 0)
+    monkeypatch.setattr(sys, "argv", ["pneumo-infer", "a.png", "-", "ward"])
+    for ending in (main, app):
+        with pytest.raises(SystemExit) as ended:
+            ending()
+        assert ended.value.code == 0
+    assert asked == [Command(films=("a.png", "-", "ward"))] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "alone"),
+    [
+        (["a.png"], {}, True),
+        (["-", "ward"], {}, True),
+        ([], {}, False),
+        (["a.png", "--json"], {}, False),
+        (["--help"], {}, False),
+        (["a.png"], {"PNEUMO_DEVICE": "cpu"}, False),
+        (["a.png"], {"PNEUMO_MODEL": "other.onnx"}, False),
+    ],
+)
+def test_what_needs_no_options(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], environment: dict[str, str], alone: bool
+) -> None:
+    for name in IN_THE_ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert are_films_alone(arguments) == alone
 
 
 def test_a_folder_gives_a_list(folder: Path) -> None:

@@ -29,12 +29,26 @@ def test_classifying_loads_no_training_library() -> None:
     assert not loaded & TRAINING
 
 
+def test_films_alone_wait_for_no_options() -> None:
+    loaded = modules_after(
+        """
+        import contextlib, sys
+        from pneumo_infer.cli import SAMPLES, main
+        sys.argv = ["pneumo-infer", str(SAMPLES / "normal.png")]
+        with contextlib.suppress(SystemExit), contextlib.redirect_stdout(sys.stderr):
+            main()
+        """
+    )
+    assert {"onnxruntime", "numpy", "PIL"} <= loaded
+    assert not loaded & (TRAINING | {"typer", "rich", "pydantic"})
+
+
 def test_help_loads_neither_onnxruntime_nor_numpy() -> None:
     loaded = modules_after(
         """
         import contextlib, io
         from typer.testing import CliRunner
-        from pneumo_infer.cli import app
+        from pneumo_infer.options import app
         assert "IMAGE" in CliRunner().invoke(app, ["--help"]).output
         """
     )
