@@ -87,3 +87,12 @@ def test_a_run_that_another_process_trains_is_left_to_it(straight: Path) -> None
     assert done.returncode == 2
     assert f"{straight}: is being trained by another process; let it finish, or stop it" in done.stderr
     assert (straight / "state.json").read_bytes() == before
+
+
+def test_a_run_that_cannot_be_written(straight: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes((straight / "run.json").read_bytes())
+    (tmp_path / "run.lock").mkdir()
+    command = [sys.executable, "-m", "pneumo_train", "--resume", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{tmp_path}: cannot be written (Is a directory); make it writable" in done.stderr

@@ -121,7 +121,7 @@ def resume_run(folder: Path) -> None:
     Raises
     ------
     RunError
-        The folder holds no run, another process trains it, or its films have changed since it began.
+        The folder holds no run, another process trains it, it cannot be written, or its films have changed since.
     """
     options = read_options(folder)
     with _alone_in(folder):
@@ -136,6 +136,8 @@ def _alone_in(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise RunError(str(folder), "is being trained by another process", "let it finish, or stop it") from None
+    except OSError as error:
+        raise RunError(str(folder), f"cannot be written ({error.strerror})", "make it writable") from error
     try:
         yield
     finally:
