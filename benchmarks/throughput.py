@@ -8,6 +8,7 @@ onnxruntime's own defaults, on the same batches. They take turns, so that a chan
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from itertools import cycle, islice
@@ -39,6 +40,7 @@ def main(
 ) -> None:
     """Read the folder both ways, and publish the ratio of the rates."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FILE_SUFFIXES)
+    random.Random(0).shuffle(files)  # large and small ones in turn
     paths = list(islice(cycle(files), films))
     classifier = Classifier(device="cpu")
     network = onnxruntime.InferenceSession(packaged_models()["cpu"], providers=["CPUExecutionProvider"])

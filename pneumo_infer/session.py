@@ -112,8 +112,8 @@ def _session_options(onnxruntime: Any, threads: int | None) -> Any:
     options.intra_op_num_threads = threads or usable_processors()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # its errors come back as exceptions; warnings would mix with the caller's stderr
-    # An embedding program has other work for the processors than to spin until the next film comes.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads may spin within a film, but not until the next one comes: a program has other work for the processors.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 
 
