@@ -17,7 +17,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.turns import noise_films, take_turns
+from benchmarks.films import noise_films
+from benchmarks.turns import take_turns
 from pneumo_infer.files import write_whole
 from pneumo_train.quiet import quiet_import
 

@@ -17,10 +17,10 @@ import onnxruntime
 import typer
 from PIL import Image
 
-from benchmarks.record import Comparison, publish
-from benchmarks.turns import noise_films, take_turns
+from benchmarks.films import films_under, noise_films
+from benchmarks.record import Bound, Comparison, RatioOf, publish
+from benchmarks.turns import take_turns
 from pneumo_infer import Classifier
-from pneumo_infer.images import FILE_SUFFIXES
 from pneumo_infer.model import packaged_models
 from pneumo_train.quiet import quiet_import
 
@@ -55,11 +55,13 @@ def main(
     classifier = Classifier(device="cpu")
     by_hand = open_by_hand()
     small = films_under(data)
-    comparisons.append(
-        _file_to_answer("file to answer, 224 px", classifier, by_hand, small[:: max(1, len(small) // rounds)])
-    )
+    small = small[:: max(1, len(small) // rounds)]
     large = films_under(full_size)
-    comparisons.append(_file_to_answer("file to answer, full size", classifier, by_hand, large))
+    ways = (classifier, by_hand)
+    comparisons += [
+        _file_to_answer("file to answer, 224 px", small, *ways, "ours / peer", ("at most", 1.03)),
+        _file_to_answer("file to answer, full size", large, *ways, "peer / ours", ("at least", 1.3)),
+    ]
     pairs = np.array([(classifier.predict(path).probability, by_hand(path)) for path in large])
     labels = pairs >= classifier.threshold
     how = HOW.format(
@@ -89,9 +91,9 @@ def compare_engines(model: Path, data: Path, rounds: int) -> list[Comparison]:
         }
     medians = take_turns({OURS: ours(), **peers}, noise_films(rounds))
     best = min((name for name in peers if "fp32" in name), key=medians.__getitem__)
-    aims = {best: ("at least", 1.8), INT8_PEER: ("at least", 1.0)}
+    aims: dict[str, Bound] = {best: ("at least", 1.8), INT8_PEER: ("at least", 1.0)}
     return [
-        Comparison("network alone", name, medians[OURS], medians[name], "ms", "peer / ours", aims.get(name))  # type: ignore[arg-type]
+        Comparison("network alone", name, medians[OURS], medians[name], "ms", "peer / ours", aims.get(name))
         for name in peers
     ]
 
@@ -107,18 +109,16 @@ def open_by_hand() -> Callable[[Path], float]:
     return read
 
 
-def films_under(folder: Path) -> list[Path]:
-    """The films of a folder and those below it."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in FILE_SUFFIXES)
-
-
 def _file_to_answer(
-    what: str, classifier: Classifier, by_hand: Callable[[Path], float], films: list[Path]
+    what: str,
+    films: list[Path],
+    classifier: Classifier,
+    by_hand: Callable[[Path], float],
+    ratio_of: RatioOf,
+    bound: Bound,
 ) -> Comparison:
     medians = take_turns({OURS: classifier.predict, "by hand": by_hand}, films)
-    if what.endswith("224 px"):
-        return Comparison(what, "by hand", medians[OURS], medians["by hand"], "ms", "ours / peer", ("at most", 1.03))
-    return Comparison(what, "by hand", medians[OURS], medians["by hand"], "ms", "peer / ours", ("at least", 1.3))
+    return Comparison(what, "by hand", medians[OURS], medians["by hand"], "ms", ratio_of, bound)
 
 
 if __name__ == "__main__":

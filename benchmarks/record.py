@@ -7,7 +7,7 @@ import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +19,10 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("pneumo-infer", "onnxruntime", "numpy", "pillow", "openvino", "tensorflow", "keras", "torch")
 # What an int8 kernel's speed depends on.
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
+
+
+RatioOf: TypeAlias = Literal["ours / peer", "peer / ours"]
+Bound: TypeAlias = tuple[Literal["at most", "at least"], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,8 @@ class Comparison:
     ours: float
     theirs: float
     unit: str
-    ratio_of: Literal["ours / peer", "peer / ours"]
-    bound: tuple[Literal["at most", "at least"], float] | None = None
+    ratio_of: RatioOf
+    bound: Bound | None = None
 
     @property
     def ratio(self) -> float:

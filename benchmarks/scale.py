@@ -16,9 +16,9 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.films import films_under
 from benchmarks.record import Comparison, publish
 from pneumo_infer import Classifier
-from pneumo_infer.images import FILE_SUFFIXES
 
 FIRST = 1000
 HOW = "Resident memory of the process while `predict_many` reads links to {files} files, {films} films in all."
@@ -31,7 +31,7 @@ def main(
     to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
 ) -> None:
     """Read links to films, and print resident memory beside what it was after the first thousand."""
-    paths = sorted(path.resolve() for path in source.rglob("*") if path.suffix.lower() in FILE_SUFFIXES)
+    paths = [path.resolve() for path in films_under(source)]
     with tempfile.TemporaryDirectory() as folder:
         for number in range(films):
             link = Path(folder, f"{number:06}{paths[number % len(paths)].suffix}")

@@ -19,9 +19,9 @@ import numpy as np
 import onnxruntime
 import typer
 
+from benchmarks.films import films_under
 from benchmarks.record import Comparison, publish
 from pneumo_infer import Classifier
-from pneumo_infer.images import FILE_SUFFIXES
 from pneumo_infer.model import OUTPUTS, packaged_models
 from pneumo_infer.preprocess import read_pixels
 
@@ -39,7 +39,7 @@ def main(
     to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
 ) -> None:
     """Read the folder both ways, and publish the ratio of the rates."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FILE_SUFFIXES)
+    files = films_under(folder)
     random.Random(0).shuffle(files)  # large and small ones in turn
     paths = list(islice(cycle(files), films))
     classifier = Classifier(device="cpu")

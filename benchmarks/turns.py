@@ -30,8 +30,3 @@ def take_turns(engines: Mapping[str, Callable[[Film], object]], films: Sequence[
             engines[name](film)
             seconds[name].append(time.perf_counter() - began)
     return {name: 1000 * float(np.median(values[WARM_UP:])) for name, values in seconds.items()}
-
-
-def noise_films(count: int) -> list[np.ndarray]:
-    """Films of noise, uint8 (1, 224, 224, 1) each."""
-    return list(np.random.default_rng(0).integers(0, 256, (count, 1, 224, 224, 1), dtype=np.uint8))

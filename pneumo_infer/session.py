@@ -103,7 +103,9 @@ def load_onnxruntime() -> Any:
 def _both_builds_are_installed() -> bool:
     # Two looks into one folder; importing importlib.metadata takes longer.
     found = find_spec("onnxruntime")
-    beside = Path(found.origin).parents[1] if found and found.origin else Path()
+    if found is None or found.origin is None:
+        return False
+    beside = Path(found.origin).parents[1]
     return all(any(beside.glob(f"{build}-*.dist-info")) for build in ("onnxruntime", "onnxruntime_gpu"))
 
 

@@ -67,12 +67,20 @@ class LargeMagnitudes(HistogramCollector):  # type: ignore[misc]
             values = np.concatenate([batch.ravel() for batch in batches])
             magnitudes = np.abs(values)
             if tensor not in self.cuts:
-                self.cuts[tensor] = np.quantile(magnitudes, LARGE)
+                cut = np.quantile(magnitudes, LARGE)
+                self.cuts[tensor] = cut if cut > magnitudes.min() else np.float32(-1)  # where nearly all are one value
             told_apart = magnitudes > self.cuts[tensor]
             # The bins reach from the least to the largest magnitude, and ranges end at the extremes.
             told_apart[[magnitudes.argmin(), values.argmin(), values.argmax()]] = True
             super().collect_absolute_value({tensor: values[told_apart]})
             self.histogram_dict[tensor][0][0] += len(values) - np.count_nonzero(told_apart)
+
+    def compute_percentile(self) -> dict[str, tuple[NDArray[np.float32], ...]]:
+        found: dict[str, tuple[NDArray[np.float32], ...]] = super().compute_percentile()
+        for tensor, (low, high, *_) in found.items():
+            if max(abs(low), abs(high)) < self.cuts[tensor]:
+                raise ValueError(f"{tensor}: its first films are no measure for the others; calibrate on more of them")
+        return found
 
 
 class _OneBatch(CalibrationDataReader):  # type: ignore[misc]

@@ -14,7 +14,13 @@ def test_the_large_magnitudes_tell_the_same_ranges_as_all(percentile: float) -> 
     rng = np.random.default_rng(0)
     drawn = [(scale * rng.normal(size=200_000)).astype(np.float32) for scale in (1.0, 0.5, 3.0)]
     collected = [
-        {"normal": [values], "rectified": [np.maximum(values, 0)], "negative": [-1 - np.abs(values)]}
+        {
+            "normal": [values],
+            "rectified": [np.maximum(values, 0)],
+            "negative": [-1 - np.abs(values)],
+            "nearly always zero": [np.where(np.abs(values) > 3, values, 0)],
+            "zero": [np.zeros_like(values)],
+        }
         for values in drawn
     ]
     ours = LargeMagnitudes(percentile, 2048)
@@ -29,3 +35,12 @@ def test_the_large_magnitudes_tell_the_same_ranges_as_all(percentile: float) -> 
 def test_a_percentile_that_the_large_ones_do_not_tell_is_refused() -> None:
     with pytest.raises(ValueError, match="above 99"):
         LargeMagnitudes(98.0, 2048)
+
+
+def test_first_films_unlike_the_others_are_not_taken_for_their_measure() -> None:
+    rng = np.random.default_rng(0)
+    ours = LargeMagnitudes(99.9, 2048)
+    for scale in (100.0, *[1.0] * 40):
+        ours.collect({"values": [(scale * rng.normal(size=20_000)).astype(np.float32)]})
+    with pytest.raises(ValueError, match="values: its first films are no measure"):
+        ours.compute_collection_result()

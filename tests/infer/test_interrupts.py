@@ -25,6 +25,8 @@ def test_an_interrupt_takes_effect_at_the_end_of_the_block() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_without_an_interrupt_nothing_happens() -> None:
+def test_without_an_interrupt_the_handler_comes_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
     with holding_interrupts():
-        pass
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before

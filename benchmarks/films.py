@@ -1,0 +1,19 @@
+"""The films that benchmarks read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pneumo_infer.inputs import expand
+
+
+def films_under(folder: Path) -> list[Path]:
+    """The files that `pneumo-infer FOLDER` reads, in its order."""
+    return [Path(str(film)) for film in expand([str(folder)])]
+
+
+def noise_films(count: int) -> list[np.ndarray]:
+    """Films of noise, uint8 (1, 224, 224, 1) each."""
+    return list(np.random.default_rng(0).integers(0, 256, (count, 1, 224, 224, 1), dtype=np.uint8))
