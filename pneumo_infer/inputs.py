@@ -18,8 +18,8 @@ STDIN = "-"
 def expand(arguments: Iterable[str]) -> Iterator[FilmSource]:
     """Yield the films that arguments stand for, in their order.
 
-    A folder gives the films below it, known by their suffixes and sorted by path; a pattern with `*`, `?` or `[` what it
-    matches, sorted; `-` the film on standard input. What is not there is passed on as it is, and fails in its own
+    A folder gives the films below it, known by their suffixes and sorted by path; a pattern with `*`, `?` or `[` what
+    it matches, sorted; `-` the film on standard input. What is not there is passed on as it is, and fails in its own
     record.
     """
     for argument in arguments:
