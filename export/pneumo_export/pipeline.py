@@ -21,6 +21,7 @@ from pneumo_export.reference import ask_keras
 from pneumo_export.running import run_file
 from pneumo_infer.checksum import CHECKSUMS, file_digest
 from pneumo_infer.files import write_json, write_whole
+from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_train.domain import choose_limit
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.run import training_films
@@ -60,8 +61,9 @@ def export_onnx(
     GraphError, ParityError
         A file is not what it should be; nothing was written.
     ExportError
-        There are too few films, or the folder cannot be written.
+        The network looks at smaller films, there are too few films, or the folder cannot be written.
     """
+    _require_whole_films(source)
     films = parity_films(decoded, least_films)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -72,6 +74,16 @@ def export_onnx(
     except OSError as error:
         raise ExportError(str(output), f"cannot be written ({error.strerror})", "name another --output") from error
     return proofs
+
+
+def _require_whole_films(source: TrainedModel) -> None:
+    side = source.description["recipe"]["phases"][-1]["side"]
+    if side < NETWORK_SIZE:
+        raise ExportError(
+            source.path.name,
+            f"looks at films of {side} pixels, and its heatmaps are not those of {NETWORK_SIZE}",
+            f"train a last phase with side = {NETWORK_SIZE}",
+        )
 
 
 def make_files(

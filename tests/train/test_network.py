@@ -17,6 +17,7 @@ from pneumo_train.network import (
     build_training_model,
     build_trunk,
     find_backbone,
+    rebuild_trunk,
     set_trainable,
 )
 from pneumo_train.recipe import Augment, Network, Phase, builtin_recipes
@@ -41,6 +42,18 @@ def test_the_trunk_prepares_films_as_the_weights_expect(trunk: keras.Model) -> N
     for maps, name in zip(trunk.get_layer("resnet50")(colour), ("features", "domain_features"), strict=True):
         features = keras.Model(trunk.input, trunk.get_layer(name).output)(films)
         np.testing.assert_allclose(features, keras.ops.mean(maps, axis=(1, 2)), rtol=1e-5, atol=1e-5)
+
+
+def test_a_trunk_that_shrinks_films_sees_what_it_learned_on(tmp_path: Path) -> None:
+    films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 1)).astype(np.float32)
+    whole = build_trunk("none", PLAIN)
+    shrinking = rebuild_trunk(whole, PLAIN, side=96)
+    training = build_training_model(whole, Augment(), phase_of(side=96), seed=0)
+    logits = training.predict(films.astype(np.uint8), verbose=0)
+    np.testing.assert_allclose(shrinking(films)["logit"], logits, rtol=1e-4, atol=1e-4)
+    saved = tmp_path / "shrinking.keras"
+    shrinking.save(saved)
+    np.testing.assert_array_equal(keras.models.load_model(saved)(films)["logit"], shrinking(films)["logit"])
 
 
 def test_phases_choose_the_layers_that_learn(trunk: keras.Model) -> None:

@@ -70,6 +70,16 @@ def ranking(targets: Scores, probabilities: Scores) -> dict[str, float]:
     }
 
 
+def figures_at(threshold: float, targets: Scores, probabilities: Scores) -> dict[str, float]:
+    """What a change of precision or engine must not change: `auc`, `sensitivity` and `specificity`."""
+    decided = measure(targets, probabilities, threshold)
+    return {
+        "auc": ranking(targets, probabilities)["auc"],
+        "sensitivity": decided["sensitivity"],
+        "specificity": decided["specificity"],
+    }
+
+
 def bootstrap_by_patient(
     targets: Scores,
     probabilities: Scores,

@@ -39,7 +39,7 @@ FILM_SHAPE = (NETWORK_SIZE, NETWORK_SIZE, 1)
 DOMAIN_LAYERS = {"resnet50": "conv3_block4_out", "mobilenetv2": "block_6_expand_relu"}
 
 
-def build_trunk(weights: str, network: Network) -> keras.Model:
+def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> keras.Model:
     """Build backbone and head: float32 (N, H, W, 1) in 0..255 to `logit` and `domain_features`.
 
     `logit` is that of PNEUMONIA, float32 (N, 1); `domain_features`, float32 (N, C), tell films from other pictures.
@@ -48,6 +48,8 @@ def build_trunk(weights: str, network: Network) -> keras.Model:
     ----------
     weights
         `imagenet` (Keras downloads them), `none` (random), or the path of a no-top weights file of the backbone.
+    side
+        To how many pixels the trunk shrinks films; at `NETWORK_SIZE` it takes them as they come.
 
     Raises
     ------
@@ -56,6 +58,10 @@ def build_trunk(weights: str, network: Network) -> keras.Model:
     """
     pixels = keras.Input((None, None, 1), name="pixels")
     x = pixels
+    if (
+        side < NETWORK_SIZE
+    ):  # no layer, since Keras' own turns everything behind it to training where nobody says not to
+        x = ops.image.resize(x, (side, side), antialias=True)
     if network.hidden_edge:
         x = keras.layers.Cropping2D(network.hidden_edge, name="cut_edge", dtype="float32")(x)
     if network.scaling == "film":
@@ -70,9 +76,9 @@ def build_trunk(weights: str, network: Network) -> keras.Model:
     return keras.Model(pixels, {"logit": _head(features, network), "domain_features": domain_features}, name="trunk")
 
 
-def rebuild_trunk(trunk: keras.Model, network: Network) -> keras.Model:
+def rebuild_trunk(trunk: keras.Model, network: Network, side: int = NETWORK_SIZE) -> keras.Model:
     """Build a trunk anew with another's weights, under the precision and on the devices that are set now."""
-    rebuilt = build_trunk("none", network)
+    rebuilt = build_trunk("none", network, side)
     rebuilt.set_weights(trunk.get_weights())
     return rebuilt
 

@@ -105,11 +105,11 @@ class Phase(Section):
 
     `train` is `head`, `all`, or the number of layers at the top of the backbone that learn beside the head. Batch
     normalisation among these layers learns with them, or stays `frozen` in inference mode. Films are shrunk to `side`
-    pixels, which costs less and, as the network is convolutional throughout, keeps its weights usable at full size.
-    A random crop shows at least `least_area` of the film. The rate is `constant` until a plateau lowers it and early
-    stopping ends the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. `augment`
-    replaces that of the recipe in this phase: a network that has learned more bears more (Tan & Le, "EfficientNetV2",
-    ICML 2021).
+    pixels, which costs less and, as the network is convolutional throughout, keeps its weights usable at full size; the
+    network that is handed on shrinks them to the side of the last phase, which its statistics are of. A random crop
+    shows at least `least_area` of the film. The rate is `constant` until a plateau lowers it and early stopping ends
+    the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. `augment` replaces that of
+    the recipe in this phase: a network that has learned more bears more (Tan & Le, "EfficientNetV2", ICML 2021).
     """
 
     name: str

@@ -58,7 +58,8 @@ def release_model(
     history: list[dict[str, Any]],
 ) -> None:
     """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all."""
-    trunk = rebuild_trunk(trunk, recipe.network)  # without what training alone needs: mixed precision, several devices
+    # Without what training alone needs, mixed precision and several devices; on films as large as it last learned on.
+    trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].side)
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
     logit = _output(trunk, "logit")
     exact = logit(films.pixels[held_out["validation"]])[:, 0]
