@@ -29,7 +29,7 @@ with quiet_import():
     from pneumo_export.int8 import CHOSEN, Quantisation, choose_calibration_rows, quantise
     from pneumo_export.running import run_file
     from pneumo_infer.session import open_session
-    from pneumo_train.measures import measure, ranking
+    from pneumo_train.measures import figures_at
     from pneumo_train.run import read_split, training_films
     from pneumo_train.trained import load_trained
 
@@ -46,6 +46,7 @@ VARIANTS: dict[str, Quantisation] = {
     "conv1 and conv2 in float": replace(CHOSEN, float_convolutions=11),
     "conv1 to conv3 in float": replace(CHOSEN, float_convolutions=24),
     "bias not corrected": replace(CHOSEN, correct_bias=False),
+    "not rearranged": replace(CHOSEN, rearranged=False),
 }
 OUTPUTS = ("logit", "probability")
 HEADER = "| variant | AUC | sensitivity | specificity | labels flipped | logit noise | MB | ms a film | times fp32 |"
@@ -92,11 +93,8 @@ def main(
 
 def _measure(file: Path, films: Any, targets: Any, fp32: dict[str, Any], threshold: float) -> Measured:
     logits, probabilities = (run_file(file, output, films) for output in OUTPUTS)
-    decided = measure(targets, probabilities, threshold)
     return Measured(
-        auc=ranking(targets, probabilities)["auc"],
-        sensitivity=decided["sensitivity"],
-        specificity=decided["specificity"],
+        **figures_at(threshold, targets, probabilities),
         flipped=int(((probabilities >= threshold) != (fp32["probability"] >= threshold)).sum()),
         noise=float((logits - fp32["logit"]).std()),
         megabytes=file.stat().st_size / 1e6,

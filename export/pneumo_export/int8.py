@@ -13,6 +13,7 @@ from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from pneumo_export.cpu_layout import arrange_for_cpu
 from pneumo_export.graph import outside_convolutions
 from pneumo_export.ranges import write_ranges
 from pneumo_export.running import run_file
@@ -40,6 +41,8 @@ class Quantisation:
         So many of the first convolutions stay in float; 11 are conv1 and conv2.
     correct_bias
         Whether what quantisation takes from the logit on average is given back.
+    rearranged
+        Whether the graph is first arranged for a CPU.
     """
 
     films: int = 256
@@ -48,6 +51,7 @@ class Quantisation:
     per_channel: bool = True
     float_convolutions: int = 0
     correct_bias: bool = True
+    rearranged: bool = True
 
 
 CHOSEN = Quantisation()
@@ -79,7 +83,11 @@ def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN)
     """
     prepared, ranges = int8.with_suffix(".prepared.onnx"), int8.with_suffix(".ranges.json")
     try:
-        quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
+        proto = onnx.load(fp32)
+        if choice.rearranged:
+            arrange_for_cpu(proto)
+        onnx.save(proto, prepared)
+        quant_pre_process(str(prepared), str(prepared), skip_symbolic_shape=True)
         write_ranges(prepared, ranges, films, QUANTISED_OPERATORS, METHODS[choice.method], choice.percentile)
         graph = onnx.load(prepared).graph
         convolutions = [node.name for node in graph.node if node.op_type == "Conv"]

@@ -15,7 +15,7 @@ from pneumo_export.reference import Reference, adversarial_films
 from pneumo_infer import Classifier
 from pneumo_infer.images import Film
 from pneumo_train.calibrate import Scores
-from pneumo_train.measures import measure, ranking
+from pneumo_train.measures import figures_at
 
 ONNX_BATCH = 16
 FILMS_READ_ALONE = 32
@@ -109,8 +109,8 @@ def prove(file: Path, precision: str, reference: Reference, films: ParityFilms) 
             raise answer.error
     probabilities = column(answers, "probability")
     figures = {
-        "keras": _figures(films.targets, reference.probabilities, classifier.threshold),
-        "onnx": _figures(films.targets, probabilities, classifier.threshold),
+        "keras": figures_at(classifier.threshold, films.targets, reference.probabilities),
+        "onnx": figures_at(classifier.threshold, films.targets, probabilities),
     }
     order = np.argsort(-np.abs(probabilities - reference.probabilities))[:WORST_NAMED]
     if precision == "fp32":
@@ -135,12 +135,3 @@ def prove(file: Path, precision: str, reference: Reference, films: ParityFilms) 
             for row in order
         ],
     )
-
-
-def _figures(targets: Scores, probabilities: Scores, threshold: float) -> dict[str, float]:
-    decided = measure(targets, probabilities, threshold)
-    return {
-        "auc": ranking(targets, probabilities)["auc"],
-        "sensitivity": decided["sensitivity"],
-        "specificity": decided["specificity"],
-    }

@@ -1,0 +1,98 @@
+"""The same sums in an order that a processor is quicker at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+Shape = list[int | str]
+
+
+def arrange_for_cpu(proto: onnx.ModelProto) -> None:
+    """Rearrange what onnxruntime's CPU kernels are slow at: a convolution of one channel, means of single columns.
+
+    `python -m benchmarks.int8_search` measures it.
+    """
+    shapes = _shapes(proto)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    _convolve_quarters(proto.graph, shapes, constants)
+    _widen_means(proto.graph, shapes, constants)
+
+
+def _convolve_quarters(
+    graph: onnx.GraphProto, shapes: Mapping[str, Shape], constants: Mapping[str, NDArray[np.generic]]
+) -> None:
+    """Turn the first convolution, if it strides by 2 over one channel, into one that strides by 1 over four.
+
+    Each block of 2x2 pixels becomes one place with four channels, so that a kernel gathers its inputs by four at once.
+    The kernel grows by rows and columns of zeros where it does not begin or end with a block.
+    """
+    convolution = next((node for node in graph.node if node.op_type == "Conv"), None)
+    if convolution is None or convolution.input[1] not in constants:
+        return
+    weights = constants[convolution.input[1]]
+    settings = {entry.name: helper.get_attribute_value(entry) for entry in convolution.attribute}
+    pads = settings.get("pads", [0, 0, 0, 0])
+    sides = shapes.get(convolution.input[0], [])[2:]
+    strided = settings.get("strides") == [2, 2] and settings.get("dilations", [1, 1]) == [1, 1]
+    square = len(set(weights.shape[2:])) == 1 and len(set(pads)) == 1 and settings.get("auto_pad") != b"SAME_UPPER"
+    if not (strided and square and weights.shape[1] == 1 and all(isinstance(s, int) and s % 2 == 0 for s in sides)):
+        return
+    pad, size, side = pads[0], weights.shape[2], int(sides[0])
+    places = (side + 2 * pad - size) // 2 + 1
+    blocks = math.ceil((pad % 2 + size) / 2)
+    before = math.ceil(pad / 2)
+    after = places - side // 2 - before + blocks - 1
+    name = f"{convolution.input[0]}.quarters"
+    _in_blocks(graph, convolution.input[1], weights, pad % 2, blocks)
+    spread = helper.make_node("SpaceToDepth", [convolution.input[0]], [name], name=name, blocksize=2)
+    graph.node.insert(list(graph.node).index(convolution), spread)
+    convolution.input[0] = name
+    settings |= {"kernel_shape": [blocks] * 2, "strides": [1, 1], "pads": [before, before, after, after]}
+    del convolution.attribute[:]
+    convolution.attribute.extend(helper.make_attribute(key, value) for key, value in settings.items())
+
+
+def _in_blocks(graph: onnx.GraphProto, name: str, weights: NDArray[np.generic], first: int, blocks: int) -> None:
+    """Write a kernel (O, 1, k, k) as (O, 4, blocks, blocks), in the order of SpaceToDepth's channels."""
+    count, _, size, _ = weights.shape
+    whole = np.zeros((count, 2 * blocks, 2 * blocks), weights.dtype)
+    whole[:, first : first + size, first : first + size] = weights[:, 0]
+    quarters = whole.reshape(count, blocks, 2, blocks, 2).transpose(0, 2, 4, 1, 3).reshape(count, 4, blocks, blocks)
+    tensor = next(tensor for tensor in graph.initializer if tensor.name == name)
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(quarters), name))
+
+
+def _widen_means(
+    graph: onnx.GraphProto, shapes: Mapping[str, Shape], constants: Mapping[str, NDArray[np.generic]]
+) -> None:
+    """Let a mean along an axis take the axes of one element behind it, too: adjacent numbers are added up faster."""
+    for node in graph.node:
+        shape = shapes.get(node.input[0], []) if node.op_type == "ReduceMean" else []
+        if not shape or len(node.input) < 2 or node.input[1] not in constants:
+            continue
+        if not any(entry.name == "keepdims" and entry.i == 1 for entry in node.attribute):
+            continue
+        axes = [int(axis) for axis in constants[node.input[1]]]
+        behind = list(range(max(axes) + 1, len(shape)))
+        if behind and min(axes) > 0 and all(shape[axis] == 1 for axis in behind):
+            name = f"{node.name}.axes"
+            graph.initializer.append(numpy_helper.from_array(np.array(axes + behind, np.int64), name))
+            node.input[1] = name
+    used = {name for node in graph.node for name in node.input}
+    for place in reversed(range(len(graph.initializer))):
+        if graph.initializer[place].name not in used:
+            del graph.initializer[place]
+
+
+def _shapes(proto: onnx.ModelProto) -> dict[str, Shape]:
+    graph = onnx.shape_inference.infer_shapes(proto).graph
+    return {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.value_info)
+    }

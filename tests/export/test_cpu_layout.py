@@ -1,0 +1,74 @@
+"""A graph arranged for a CPU gives the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from pneumo_export.cpu_layout import arrange_for_cpu
+
+
+def first_layers(kernel: int, pad: int, *, side: int = 32, channels: int = 1, stride: int = 2) -> onnx.ModelProto:
+    """A film less the mean of each row's mean, then convolved."""
+    weights = np.random.default_rng(0).normal(size=(5, channels, kernel, kernel)).astype(np.float32)
+    constants = {"weights": weights, "rows": np.array([2]), "columns": np.array([1])}
+    settings = {"strides": [stride] * 2, "pads": [pad] * 4, "kernel_shape": [kernel] * 2}
+    nodes = [
+        helper.make_node("ReduceMean", ["film", "rows"], ["means"], name="means", keepdims=1),
+        helper.make_node("ReduceMean", ["means", "columns"], ["mean"], name="mean", keepdims=1),
+        helper.make_node("Sub", ["film", "mean"], ["centred"]),
+        helper.make_node("Transpose", ["centred"], ["channels"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["channels", "weights"], ["maps"], **settings),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "first layers",
+        [helper.make_tensor_value_info("film", TensorProto.FLOAT, ["N", side, side, channels])],
+        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["N", 5, "rows", "columns"])],
+        [numpy_helper.from_array(values, name) for name, values in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def maps_of(proto: onnx.ModelProto) -> np.ndarray:
+    onnx.checker.check_model(proto, full_check=True)
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    side, channels = (proto.graph.input[0].type.tensor_type.shape.dim[axis].dim_value for axis in (1, 3))
+    film = np.random.default_rng(1).uniform(0, 255, (2, side, side, channels)).astype(np.float32)
+    return np.asarray(session.run(None, {"film": film})[0])
+
+
+@pytest.mark.parametrize(("kernel", "pad"), [(7, 3), (3, 1), (3, 0), (5, 2), (4, 1), (2, 0), (1, 0)])
+def test_the_first_convolution_takes_four_quarters(kernel: int, pad: int) -> None:
+    proto = first_layers(kernel, pad)
+    before = maps_of(proto)
+    arrange_for_cpu(proto)
+    convolution = next(node for node in proto.graph.node if node.op_type == "Conv")
+    assert [node.op_type for node in proto.graph.node].count("SpaceToDepth") == 1
+    weights = next(tensor for tensor in proto.graph.initializer if tensor.name == convolution.input[1])
+    assert weights.dims[1] == 4
+    np.testing.assert_allclose(maps_of(proto), before, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "proto",
+    [first_layers(3, 1, side=31), first_layers(3, 1, channels=3), first_layers(3, 1, stride=1)],
+    ids=["an odd side", "three channels", "no stride"],
+)
+def test_another_convolution_is_left_as_it_is(proto: onnx.ModelProto) -> None:
+    before = maps_of(proto)
+    arrange_for_cpu(proto)
+    assert "SpaceToDepth" not in [node.op_type for node in proto.graph.node]
+    np.testing.assert_allclose(maps_of(proto), before, rtol=1e-5, atol=1e-3)
+
+
+def test_means_take_the_axes_of_one_element_behind_theirs() -> None:
+    proto = first_layers(3, 1)
+    arrange_for_cpu(proto)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    means = {node.name: constants[node.input[1]].tolist() for node in proto.graph.node if node.op_type == "ReduceMean"}
+    assert means == {"means": [2, 3], "mean": [1, 2, 3]}
+    assert "rows" not in constants
