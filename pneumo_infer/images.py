@@ -22,6 +22,8 @@ FilmSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 FILE_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 FILE_SUFFIXES = (".jpeg", ".jpg", ".png", ".tiff", ".tif", ".bmp", ".webp", *dicom.FILE_SUFFIXES)
 READABLE = "JPEG, PNG, TIFF, BMP, WebP or DICOM"
+PIECE = 2**16  # bytes
+ORIENTATION, UPRIGHT = 274, 1  # Exif 2.32, section 4.6.4
 TIFF_BITS, TIFF_POLARITY, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
 
 
@@ -86,9 +88,10 @@ def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, li
     try:
         if isinstance(source, (str, os.PathLike)):
             with Path(source).open("rb") as file:
-                encoded = file.read(limits.encoded_bytes + 1)
+                size = os.fstat(file.fileno()).st_size  # 0 where nobody knows, as of a pipe
+                encoded = _read_at_most(limits.encoded_bytes + 1, file, size + 1 if size else PIECE)
         else:
-            encoded = source.read(limits.encoded_bytes + 1)
+            encoded = _read_at_most(limits.encoded_bytes + 1, source)
     except FileNotFoundError:
         raise ImageError(name, "does not exist", "check the path") from None
     except IsADirectoryError:
@@ -102,10 +105,19 @@ def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, li
         raise ImageError(
             name, "is no film", "give a path, bytes, a binary stream, a Pillow image or a numpy array"
         ) from None
-    if not isinstance(encoded, bytes):
-        raise ImageError(name, "is a text stream", "open it in binary mode ('rb')")
+    except TypeError:
+        raise ImageError(name, "is a text stream", "open it in binary mode ('rb')") from None
     limits.require_bytes(len(encoded), name)
     return encoded
+
+
+def _read_at_most(most: int, stream: BinaryIO, piece: int = PIECE) -> bytes:
+    # Asked for all that the limits allow at once, a file first gets as much memory, which takes longer than to read it.
+    pieces: list[bytes] = []
+    while most > 0 and (read := stream.read(min(most, piece))):
+        pieces.append(read)
+        most -= len(read)
+    return b"".join(pieces)
 
 
 def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> Image.Image:
@@ -118,6 +130,7 @@ def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> 
         if image.format == "JPEG":
             size = None if least_side is None else (least_side, least_side)
             image.draft("L", size)  # straight to luma, and no larger than needed
+            image.decodermaxblock = len(encoded)  # at each end of a block some rows are decoded twice
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -134,7 +147,8 @@ def _decode(image: Image.Image, name: str, limits: Limits) -> Film:
         limits.require_pixels(*image.size, name)
         image.load()
         tags = getattr(image, "tag_v2", {})  # which no copy of the image keeps
-        return _to_grey(ImageOps.exif_transpose(image), tags, name)
+        upright = image.getexif().get(ORIENTATION, UPRIGHT) == UPRIGHT
+        return _to_grey(image if upright else ImageOps.exif_transpose(image), tags, name)
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged pixels
@@ -149,7 +163,7 @@ def _to_grey(image: Image.Image, tags: Mapping[int, Any], name: str) -> Film:
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))
-    return np.array(image.convert("L"), dtype=np.uint8)
+    return np.array(image if image.mode == "L" else image.convert("L"), dtype=np.uint8)
 
 
 def _deep_to_grey(pixels: NDArray[Any], tags: Mapping[int, Any]) -> Film:
