@@ -56,6 +56,11 @@ def read_film(source: FilmSource, limits: Limits = LIMITS, least_side: int | Non
     ImageError
         The source is missing, empty, truncated, not a film, or larger than the limits.
     """
+    return np.array(read_grey(source, limits, least_side), dtype=np.uint8)
+
+
+def read_grey(source: FilmSource, limits: Limits = LIMITS, least_side: int | None = None) -> Image.Image:
+    """Read a film as `read_film` does, as a Pillow image of mode `L`."""
     name = source_name(source)
     if isinstance(source, np.ndarray):
         return _array_to_grey(source, name, limits)
@@ -142,7 +147,7 @@ def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> 
     return image
 
 
-def _decode(image: Image.Image, name: str, limits: Limits) -> Film:
+def _decode(image: Image.Image, name: str, limits: Limits) -> Image.Image:
     try:
         limits.require_pixels(*image.size, name)
         image.load()
@@ -155,15 +160,15 @@ def _decode(image: Image.Image, name: str, limits: Limits) -> Film:
         raise _damaged(name, error) from error
 
 
-def _to_grey(image: Image.Image, tags: Mapping[int, Any], name: str) -> Film:
+def _to_grey(image: Image.Image, tags: Mapping[int, Any], name: str) -> Image.Image:
     if image.mode.startswith("I"):  # Pillow's modes for grey of more than 8 bits: I;16, I;16B, and I in older versions
-        return _deep_to_grey(np.asarray(image), tags)
+        return Image.fromarray(_deep_to_grey(np.asarray(image), tags))
     if image.mode == "F":
         raise ImageError(name, "has floating-point pixels of unknown range", "scale it to 0..1 and pass an array")
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))
-    return np.array(image if image.mode == "L" else image.convert("L"), dtype=np.uint8)
+    return image if image.mode == "L" else image.convert("L")
 
 
 def _deep_to_grey(pixels: NDArray[Any], tags: Mapping[int, Any]) -> Film:
@@ -173,7 +178,7 @@ def _deep_to_grey(pixels: NDArray[Any], tags: Mapping[int, Any]) -> Film:
     return np.uint8(255) - grey if tags.get(TIFF_POLARITY) == WHITE_IS_ZERO else grey
 
 
-def _array_to_grey(array: NDArray[Any], name: str, limits: Limits) -> Film:
+def _array_to_grey(array: NDArray[Any], name: str, limits: Limits) -> Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or 0 in array.shape:
@@ -183,7 +188,7 @@ def _array_to_grey(array: NDArray[Any], name: str, limits: Limits) -> Film:
         raise ImageError(name, f"has pixels of type {array.dtype}", "convert it to integers or to float 0..1")
     if array.dtype != np.uint8:
         array = _to_eight_bits(array, _white(array, name))
-    return np.array(Image.fromarray(array).convert("L")) if array.ndim == 3 else np.ascontiguousarray(array)
+    return Image.fromarray(array).convert("L") if array.ndim == 3 else Image.fromarray(array)
 
 
 def _white(array: NDArray[Any], name: str) -> int:
