@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from pneumo_infer.inputs import expand
 
@@ -12,6 +14,15 @@ from pneumo_infer.inputs import expand
 def films_under(folder: Path) -> list[Path]:
     """The files that `pneumo-infer FOLDER` reads, in its order."""
     return [Path(str(film)) for film in expand([str(folder)])]
+
+
+def megapixels(files: list[Path]) -> float:
+    """How large films are on average."""
+    sizes = []
+    for file in files:
+        with Image.open(file) as film:
+            sizes.append(film.width * film.height / 1e6)
+    return statistics.mean(sizes)
 
 
 def noise_films(count: int) -> list[np.ndarray]:

@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 import typer
 
-from benchmarks.films import films_under
+from benchmarks.films import films_under, megapixels
 from benchmarks.record import Comparison, publish
 from pneumo_infer import Classifier
 from pneumo_infer.model import OUTPUTS, packaged_models
@@ -61,7 +61,7 @@ def main(
     how = HOW.format(
         films=films,
         files=len(files),
-        megapixels=_megapixels(files),
+        megapixels=megapixels(files),
         turn=TURN,
         batch=batch_size,
         busy=busy / spent,
@@ -73,16 +73,6 @@ def main(
         [Comparison("a folder of films", "the network alone", *rates, "films/s", "ours / peer", ("at least", 0.93))],
         to,
     )
-
-
-def _megapixels(files: list[Path]) -> float:
-    from PIL import Image
-
-    sizes = []
-    for file in files:
-        with Image.open(file) as film:
-            sizes.append(film.width * film.height / 1e6)
-    return statistics.mean(sizes)
 
 
 if __name__ == "__main__":
