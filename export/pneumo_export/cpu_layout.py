@@ -40,8 +40,11 @@ def _convolve_quarters(
     pads = settings.get("pads", [0, 0, 0, 0])
     sides = shapes.get(convolution.input[0], [])[2:]
     strided = settings.get("strides") == [2, 2] and settings.get("dilations", [1, 1]) == [1, 1]
-    square = len(set(weights.shape[2:])) == 1 and len(set(pads)) == 1 and settings.get("auto_pad") != b"SAME_UPPER"
-    if not (strided and square and weights.shape[1] == 1 and all(isinstance(s, int) and s % 2 == 0 for s in sides)):
+    one_channel = weights.shape[1] == 1 and settings.get("group", 1) == 1  # and no convolution channel by channel
+    padded_evenly = len(set(pads)) == 1 and settings.get("auto_pad", b"NOTSET") == b"NOTSET"
+    square = len(sides) == 2 and len(set(weights.shape[2:])) == 1
+    even = all(isinstance(side, int) and side > 0 and side % 2 == 0 for side in sides)
+    if not (strided and one_channel and padded_evenly and square and even):
         return
     pad, size, side = pads[0], weights.shape[2], int(sides[0])
     places = (side + 2 * pad - size) // 2 + 1

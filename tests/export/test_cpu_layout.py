@@ -11,11 +11,13 @@ from onnx import TensorProto, helper, numpy_helper
 from pneumo_export.cpu_layout import arrange_for_cpu
 
 
-def first_layers(kernel: int, pad: int, *, side: int = 32, channels: int = 1, stride: int = 2) -> onnx.ModelProto:
+def first_layers(
+    kernel: int, pad: int, *, side: int = 32, channels: int = 1, stride: int = 2, group: int = 1
+) -> onnx.ModelProto:
     """A film less the mean of each row's mean, then convolved."""
-    weights = np.random.default_rng(0).normal(size=(5, channels, kernel, kernel)).astype(np.float32)
+    weights = np.random.default_rng(0).normal(size=(5, channels // group, kernel, kernel)).astype(np.float32)
     constants = {"weights": weights, "rows": np.array([2]), "columns": np.array([1])}
-    settings = {"strides": [stride] * 2, "pads": [pad] * 4, "kernel_shape": [kernel] * 2}
+    settings = {"strides": [stride] * 2, "pads": [pad] * 4, "kernel_shape": [kernel] * 2, "group": group}
     nodes = [
         helper.make_node("ReduceMean", ["film", "rows"], ["means"], name="means", keepdims=1),
         helper.make_node("ReduceMean", ["means", "columns"], ["mean"], name="mean", keepdims=1),
@@ -55,8 +57,13 @@ def test_the_first_convolution_takes_four_quarters(kernel: int, pad: int) -> Non
 
 @pytest.mark.parametrize(
     "proto",
-    [first_layers(3, 1, side=31), first_layers(3, 1, channels=3), first_layers(3, 1, stride=1)],
-    ids=["an odd side", "three channels", "no stride"],
+    [
+        first_layers(3, 1, side=31),
+        first_layers(3, 1, channels=3),
+        first_layers(3, 1, channels=5, group=5),
+        first_layers(3, 1, stride=1),
+    ],
+    ids=["an odd side", "three channels", "channel by channel", "no stride"],
 )
 def test_another_convolution_is_left_as_it_is(proto: onnx.ModelProto) -> None:
     before = maps_of(proto)
