@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pneumo_infer.session import open_session
 
 Engine = Callable[[np.ndarray], Any]
 ONE_AT_A_TIME = {"PERFORMANCE_HINT": "LATENCY"}
+OURS = "ours"
 INT8_PEERS = ("OpenVINO, int8 by NNCF", "OpenVINO, int8 by NNCF, ranges by histogram")
 IN_FLOAT32 = {**ONE_AT_A_TIME, "INFERENCE_PRECISION_HINT": "f32"}
 
@@ -51,8 +51,8 @@ def with_onnxruntime(fp32: Path) -> dict[str, Engine]:
     return {"onnxruntime, fp32": lambda film: session.run(["probability"], {"image": film})}
 
 
-def with_openvino(fp32: Path, calibration: Film) -> dict[str, Engine]:
-    """OpenVINO in fp32, in the precision that it takes by itself, and in int8 as NNCF makes it in two ways.
+def quantise_with_nncf(fp32: Path, calibration: Film, folder: Path) -> None:
+    """Write int8 as NNCF makes it for OpenVINO, in two ways, for `with_openvino` to find.
 
     Parameters
     ----------
@@ -62,23 +62,46 @@ def with_openvino(fp32: Path, calibration: Film) -> dict[str, Engine]:
     import nncf
     import openvino
 
-    core = openvino.Core()
-    model = core.read_model(fp32)
-    model.reshape([1, 224, 224, 1])
     films = nncf.Dataset([film[None] for film in calibration], lambda film: {"image": film})
     by_histogram = nncf.AdvancedQuantizationParameters(
         activations_range_estimator_params=nncf.quantization.range_estimator.RangeEstimatorParametersSet.HISTOGRAM
     )
-    quantise = partial(nncf.quantize, preset=nncf.QuantizationPreset.MIXED, subset_size=len(calibration))
-    compiled = {
-        "OpenVINO, fp32": core.compile_model(model, "CPU", IN_FLOAT32),
-        "OpenVINO, its own precision": core.compile_model(model, "CPU", ONE_AT_A_TIME),
-        INT8_PEERS[0]: core.compile_model(quantise(model, films), "CPU", ONE_AT_A_TIME),
-        INT8_PEERS[1]: core.compile_model(
-            quantise(model, films, advanced_parameters=by_histogram), "CPU", ONE_AT_A_TIME
-        ),
+    for name, advanced in zip(INT8_PEERS, (None, by_histogram), strict=True):
+        quantised = nncf.quantize(
+            _read_for_one_film(fp32),
+            films,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(calibration),
+            advanced_parameters=advanced,
+        )
+        openvino.save_model(quantised, folder / f"{name}.xml", compress_to_fp16=False)
+
+
+def with_nncf(folder: Path) -> dict[str, Engine]:
+    """What `quantise_with_nncf` wrote, in OpenVINO."""
+    import openvino
+
+    core = openvino.Core()
+    return {name: _asking(core.compile_model(folder / f"{name}.xml", "CPU", ONE_AT_A_TIME)) for name in INT8_PEERS}
+
+
+def with_openvino(fp32: Path) -> dict[str, Engine]:
+    """OpenVINO in fp32, and in the precision that it takes by itself."""
+    import openvino
+
+    core, model = openvino.Core(), _read_for_one_film(fp32)
+    return {
+        "OpenVINO, fp32": _asking(core.compile_model(model, "CPU", IN_FLOAT32)),
+        "OpenVINO, its own precision": _asking(core.compile_model(model, "CPU", ONE_AT_A_TIME)),
     }
-    return {name: _asking(run) for name, run in compiled.items()}
+
+
+def _read_for_one_film(fp32: Path) -> Any:
+    import openvino
+
+    model = openvino.Core().read_model(fp32)
+    model.reshape([1, 224, 224, 1])
+    return model
 
 
 def _asking(compiled: Any) -> Engine:

@@ -1,0 +1,87 @@
+"""Ways from a file to an answer: ours, what one would write by hand, and the least that any way takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from benchmarks.record import Bound, Comparison, RatioOf
+from benchmarks.turns import take_turns
+from pneumo_infer import Classifier
+from pneumo_infer.model import packaged_models
+from pneumo_infer.session import open_session
+
+FULL_SIZE = 2000  # pixels of the longer side
+OURS, BY_HAND, LEAST = "ours", "by hand", "entropy decoding and the network"
+
+
+def compare_small(classifier: Classifier, films: list[Path], rounds: int) -> list[Comparison]:
+    """Time films of about the network's size, each once; `rounds` of them, spread over the list."""
+    ways = {OURS: classifier.predict, BY_HAND: open_by_hand()}
+    medians = take_turns(ways, films[:: max(1, len(films) // rounds)])
+    return [_compare("file to answer, 224 px", BY_HAND, medians, "ours / peer", ("at most", 1.03))]
+
+
+def compare_full_size(classifier: Classifier, films: list[Path], rounds: int) -> list[Comparison]:
+    """Time films as large as hospitals make them, over and over until there were `rounds`."""
+    ways = {OURS: classifier.predict, BY_HAND: open_by_hand(), LEAST: open_least()}
+    medians = take_turns(ways, list(islice(cycle(films), rounds)))
+    what = "file to answer, full size"
+    return [
+        _compare(what, BY_HAND, medians, "peer / ours", ("at least", 1.3)),
+        _compare(what, LEAST, medians, "ours / peer"),
+    ]
+
+
+def _compare(
+    what: str, peer: str, medians: dict[str, float], ratio_of: RatioOf, bound: Bound | None = None
+) -> Comparison:
+    return Comparison(what, peer, medians[OURS], medians[peer], "ms", ratio_of, bound)
+
+
+def differences(classifier: Classifier, films: list[Path]) -> tuple[float, int]:
+    """How far ours is from what is done by hand: the largest difference of a probability, and labels that differ."""
+    by_hand = open_by_hand()
+    pairs = np.array([(classifier.predict(path).probability, by_hand(path)) for path in films])
+    labels = pairs >= classifier.threshold
+    return float(np.abs(pairs[:, 0] - pairs[:, 1]).max()), int(np.count_nonzero(labels[:, 0] != labels[:, 1]))
+
+
+def at_full_size(films: list[Path]) -> list[Path]:
+    """Those of `FULL_SIZE` pixels and more."""
+    return [path for path in films if max(_size(path)) >= FULL_SIZE]
+
+
+def _size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as film:
+        return film.size
+
+
+def open_by_hand() -> Callable[[Path], float]:
+    """What one would write without this package: Pillow, a plain decode, and the same int8 file."""
+    session = onnxruntime.InferenceSession(packaged_models()["cpu"], providers=["CPUExecutionProvider"])
+
+    def read(path: Path) -> float:
+        film = Image.open(path).convert("L").resize((224, 224), Image.Resampling.BILINEAR)
+        return float(session.run(["probability"], {"image": np.asarray(film)[None, :, :, None]})[0][0])
+
+    return read
+
+
+def open_least() -> Callable[[Path], float]:
+    """What no way from such a file to an answer can leave out: JPEG's entropy coding, and the network."""
+    session, _ = open_session(packaged_models()["cpu"], "cpu")
+    blank = np.zeros((1, 224, 224, 1), np.uint8)
+
+    def read(path: Path) -> float:
+        with Image.open(path) as film:
+            film.draft("L", (1, 1))  # an eighth of the size: hardly more than what the entropy coding takes
+            film.load()
+        return float(session.run(["probability"], {"image": blank})[0][0])
+
+    return read
