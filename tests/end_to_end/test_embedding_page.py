@@ -17,7 +17,7 @@ import pytest
 from pneumo_infer.cli import SAMPLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "embedding.md"
-SECTIONS = dict(re.findall(r"## ([^\n]+)\n.*?```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
+SECTIONS = dict(re.findall(r"## ([^\n]+)\n(?:(?!\n## ).)*?```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
 
 
 @pytest.fixture
