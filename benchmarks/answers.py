@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
+from benchmarks.engines import OURS
 from benchmarks.record import Bound, Comparison, RatioOf
 from benchmarks.turns import take_turns
 from pneumo_infer import Classifier
@@ -17,7 +18,7 @@ from pneumo_infer.model import packaged_models
 from pneumo_infer.session import open_session
 
 FULL_SIZE = 2000  # pixels of the longer side
-OURS, BY_HAND, LEAST = "ours", "by hand", "entropy decoding and the network"
+BY_HAND, LEAST = "by hand", "entropy decoding and the network"
 
 
 def compare_small(classifier: Classifier, films: list[Path], rounds: int) -> list[Comparison]:

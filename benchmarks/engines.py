@@ -52,7 +52,7 @@ def with_onnxruntime(fp32: Path) -> dict[str, Engine]:
 
 
 def quantise_with_nncf(fp32: Path, calibration: Film, folder: Path) -> None:
-    """Write int8 as NNCF makes it for OpenVINO, in two ways, for `with_openvino` to find.
+    """Write int8 as NNCF makes it for OpenVINO, in two ways, for `with_nncf` to find.
 
     Parameters
     ----------
