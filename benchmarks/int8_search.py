@@ -8,8 +8,6 @@ by film, so that a change in the machine's speed meets all of them.
 
 from __future__ import annotations
 
-import os
-import platform
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.films import noise_films
+from benchmarks.record import machine
 from benchmarks.turns import take_turns
 from pneumo_infer.files import write_whole
 from pneumo_train.quiet import quiet_import
@@ -107,6 +106,7 @@ def _reader(file: Path) -> Any:
 
 
 def _table(measured: dict[str, Measured], milliseconds: dict[str, float], films: int, rounds: int) -> str:
+    facts = machine()
     lines = [
         "# int8: what each choice costs and gains",
         "",
@@ -114,7 +114,7 @@ def _table(measured: dict[str, Measured], milliseconds: dict[str, float], films:
         f"ships`. Figures on the {films} validation films at the default operating point; labels flipped and the "
         "standard deviation of the logit's difference are against fp32.",
         "",
-        f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} processors, "
+        f"{facts['processor']} ({facts['instructions']}), {facts['processors']} processors, "
         f"median of {rounds} films, batch 1, in turns.",
         "",
         HEADER,

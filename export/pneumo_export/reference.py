@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pneumo_infer.images import Film
 from pneumo_infer.preprocess import NETWORK_SIZE
+from pneumo_train.batches import predict
 from pneumo_train.calibrate import Scores
 from pneumo_train.trained import TrainedModel
 
@@ -55,7 +56,7 @@ def adversarial_films() -> Film:
 
 def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
     """Read decoded films, uint8 (N, 224, 224, 1), with the Keras model."""
-    answers = source.keras_model.predict(pixels, batch_size=AT_ONCE, verbose=0)
+    answers = predict(source.keras_model, pixels, AT_ONCE)
     rows = np.unique(np.linspace(0, len(pixels) - 1, HEATMAP_FILMS).astype(np.intp))
     distances = answers["domain_distance"][:, 0]
     return Reference(
@@ -64,7 +65,7 @@ def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
         in_domain=distances <= source.description["domain"]["limit"],
         heatmap_rows=rows,
         heatmaps=_grad_cam_by_gradients(source.keras_model.get_layer("trunk"), pixels[rows]),
-        adversarial=source.keras_model.predict(adversarial_films(), verbose=0)["probability"][:, 0],
+        adversarial=predict(source.keras_model, adversarial_films(), AT_ONCE)["probability"][:, 0],
     )
 
 

@@ -49,3 +49,17 @@ def test_devices_that_share_evenly_get_equal_shares_of_all_films(sharing: int, s
     assert set(order(shared)) == set(range(1, 10))
     shared.start_epoch(1)
     assert set(order(shared)) == set(range(1, 10))
+
+
+def test_keras_reads_them_in_their_order_and_waits_for_no_tuning() -> None:
+    shuffled = batches(seed=5)
+    feed = shuffled.feed()
+    assert not feed.options().autotune.enabled
+    assert int(feed.cardinality()) == len(shuffled)
+    for epoch in range(2):
+        shuffled.start_epoch(epoch)
+        fed = [(films.numpy(), targets.numpy()) for films, targets in feed]
+        assert [int(target) for _, targets in fed for target in targets[:, 0]] == order(shuffled)
+        for films, targets in fed:
+            assert films.dtype == np.uint8
+            np.testing.assert_array_equal(films[:, 0, 0, 0], targets[:, 0])

@@ -61,6 +61,31 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return np.asarray(self.pixels[chosen]), self.targets[chosen, None]
 
+    def feed(self) -> Any:
+        """What Keras is to read these batches from: themselves, or with TensorFlow a `tf.data.Dataset` of them.
+
+        The dataset that Keras would make tunes itself, and the thread that does so often misses that its epoch has
+        ended (it looks whether it is cancelled before it can be told so) and sleeps on for up to a minute, for which
+        the next epoch waits. There is nothing to tune in films that lie decoded.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        import tensorflow as tf
+
+        pixels, targets = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in self[0])
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        in_order = tf.data.Dataset.from_generator(
+            lambda: (self[index] for index in range(len(self))), output_signature=(pixels, targets)
+        )
+        return in_order.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2).with_options(options)
+
+
+def predict(model: keras.Model, pixels: Film, batch_size: int) -> Any:
+    """What the model says of decoded films, uint8 (N, 224, 224, 1): its outputs, of N rows each."""
+    no_targets = np.zeros(len(pixels), np.float32)
+    return model.predict(FilmBatches(pixels, no_targets, np.arange(len(pixels)), batch_size).feed(), verbose=0)
+
 
 def _next_multiple(count: int, of: int) -> int:
     return -(-count // of) * of

@@ -121,8 +121,8 @@ def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms,
     replayed = _plateau_callbacks(fit) if phase.schedule == "constant" else []
     with keeping_interrupts() as interrupts:
         model.fit(
-            batches,
-            validation_data=in_batches(films.rows["validation"]),
+            batches.feed(),
+            validation_data=in_batches(films.rows["validation"]).feed(),
             epochs=phase.epochs,
             initial_epoch=done,
             shuffle=False,  # FilmBatches shuffles films, not batches, and in an order that a resumed run repeats

@@ -16,6 +16,7 @@ from pneumo_infer import __version__
 from pneumo_infer.files import write_json, write_whole
 from pneumo_infer.images import Film
 from pneumo_infer.model import LABELS
+from pneumo_train.batches import predict
 from pneumo_train.calibrate import Calibration, Scores, error_by_chance, fit_calibration
 from pneumo_train.compact import round_to_float16, save_deflated
 from pneumo_train.conformal import fit_uncertain_band
@@ -113,7 +114,7 @@ def release_model(
 def _output(model: keras.Model, name: str) -> Callable[[Film], Scores]:
     """One output of a model alone, (N, C), so that what only the others need is not computed."""
     alone = keras.Model(model.input, model.output[name])
-    return lambda pixels: alone.predict(pixels, batch_size=PREDICTED_AT_ONCE, verbose=0)
+    return lambda pixels: predict(alone, pixels, PREDICTED_AT_ONCE)
 
 
 def _describe_rounding(exact: Scores, rounded: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
