@@ -68,7 +68,7 @@ def compare_engines(model: Path, data: Path, rounds: int, processes: int) -> tup
             hold_to_limits(name, threshold, films.targets[rows], reference, _ask(engine, films.pixels[rows]))
             for name, engine in {OURS: ours(), **with_nncf(Path(folder))}.items()
         ]
-    aims = _aims({name: medians[name] / medians[OURS] for medians in timed for name in medians}, held)
+    aims = set_aims({name: medians[name] / medians[OURS] for medians in timed for name in medians}, held)
     comparisons = [
         Comparison("network alone", name, medians[OURS], medians[name], "ms", "peer / ours", aims.get(name))
         for medians in timed
@@ -83,7 +83,7 @@ def compare_engines(model: Path, data: Path, rounds: int, processes: int) -> tup
     return comparisons, accuracy
 
 
-def _aims(ratios: dict[str, float], held: list[Kept]) -> dict[str, Bound]:
+def set_aims(ratios: dict[str, float], held: list[Kept]) -> dict[str, Bound]:
     """What is aimed at beside the fastest in fp32, and beside the fastest in int8 that stays within the limits."""
     best = min((name for name in ratios if "fp32" in name), key=ratios.__getitem__)
     aims: dict[str, Bound] = {best: ("at least", 1.8)}

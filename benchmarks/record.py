@@ -67,7 +67,7 @@ class Comparison:
         aim = "" if self.bound is None else f"{self.bound[0]} {self.bound[1]:g}"
         outcome = {None: "", True: "reached", False: "not reached"}[self.reached]
         figures = [f"{self.ours:.4g} {self.unit}", f"{self.theirs:.4g} {self.unit}"]
-        return [self.what, self.peer, *figures, f"{self.ratio:.3g}", self.ratio_of, aim, outcome]
+        return [self.what, self.peer, *figures, f"{self.ratio:.4g}", self.ratio_of, aim, outcome]
 
 
 HEADER = ["what", "peer", "ours", "peer's", "ratio", "which is", "aim", ""]
