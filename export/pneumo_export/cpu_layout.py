@@ -14,14 +14,17 @@ Shape = list[int | str]
 
 
 def arrange_for_cpu(proto: onnx.ModelProto) -> None:
-    """Rearrange what onnxruntime's CPU kernels are slow at: a convolution of one channel, means of single columns.
+    """Rearrange what onnxruntime's CPU kernels are slow at.
 
+    That is a convolution of one channel, zeros put around what a pool could pad, and means of single columns.
     `python -m benchmarks.int8_search` measures it.
     """
     shapes = _shapes(proto)
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     _convolve_quarters(proto.graph, shapes, constants)
+    _pad_within_pools(proto.graph, constants)
     _widen_means(proto.graph, shapes, constants)
+    _drop_unread(proto.graph)
 
 
 def _convolve_quarters(
@@ -71,6 +74,30 @@ def _in_blocks(graph: onnx.GraphProto, name: str, weights: NDArray[np.generic], 
     tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(quarters), name))
 
 
+def _pad_within_pools(graph: onnx.GraphProto, constants: Mapping[str, NDArray[np.generic]]) -> None:
+    """Let a pool that looks for the largest pad by itself, where zeros stand around what is never below zero.
+
+    onnxruntime did so up to its version 1.31.
+    """
+    producers = {name: node for node in graph.node for name in node.output}
+    for pool in graph.node:
+        pad = producers.get(pool.input[0]) if pool.op_type == "MaxPool" else None
+        if pad is None or pad.op_type != "Pad" or len(pad.input) != 2 or pad.input[1] not in constants:
+            continue  # with more inputs it may pad with another number than 0, or other axes
+        activation = producers.get(pad.input[0])
+        settings = {entry.name: helper.get_attribute_value(entry) for entry in pool.attribute}
+        before, after = np.split(constants[pad.input[1]].astype(int), 2)
+        around = [*before[2:].tolist(), *after[2:].tolist()]
+        sides = settings["kernel_shape"] * 2
+        never_below_zero = activation is not None and activation.op_type == "Relu"
+        with_zeros = all(entry.s == b"constant" for entry in pad.attribute)
+        each_window_meets_an_input = all(0 <= zeros < side for zeros, side in zip(around, sides, strict=True))
+        pads_none_yet = settings.keys() <= {"kernel_shape", "strides"} and not any((*before[:2], *after[:2]))
+        if never_below_zero and with_zeros and each_window_meets_an_input and pads_none_yet:
+            pool.input[0] = pad.input[0]
+            pool.attribute.append(helper.make_attribute("pads", around))
+
+
 def _widen_means(
     graph: onnx.GraphProto, shapes: Mapping[str, Shape], constants: Mapping[str, NDArray[np.generic]]
 ) -> None:
@@ -87,10 +114,16 @@ def _widen_means(
             name = f"{node.name}.axes"
             graph.initializer.append(numpy_helper.from_array(np.array(axes + behind, np.int64), name))
             node.input[1] = name
-    used = {name for node in graph.node for name in node.input}
-    for place in reversed(range(len(graph.initializer))):
-        if graph.initializer[place].name not in used:
-            del graph.initializer[place]
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Forget the paddings and the constants that nothing reads any more."""
+    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    for node in [node for node in graph.node if node.op_type == "Pad" and node.output[0] not in read]:
+        graph.node.remove(node)
+    read = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)
 
 
 def _shapes(proto: onnx.ModelProto) -> dict[str, Shape]:

@@ -113,6 +113,7 @@ def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN)
     if choice.correct_bias:
         _correct_logit_bias(proto, float((run_file(fp32, "logit", films) - run_file(int8, "logit", films)).mean()))
     _drop_unused_domains(proto)
+    _sort_settings(proto)
     onnx.save(proto, int8)
 
 
@@ -135,3 +136,14 @@ def _drop_unused_domains(proto: onnx.ModelProto) -> None:
     kept = [entry for entry in proto.opset_import if entry.domain in used or entry.domain == ""]
     del proto.opset_import[:]
     proto.opset_import.extend(kept)
+
+
+def _sort_settings(proto: onnx.ModelProto) -> None:
+    """Write the attributes of each node by name: onnxruntime's own order depends on its version."""
+    for node in proto.graph.node:
+        by_name = sorted(
+            (onnx.AttributeProto.FromString(entry.SerializeToString()) for entry in node.attribute),
+            key=lambda entry: entry.name,
+        )
+        del node.attribute[:]
+        node.attribute.extend(by_name)

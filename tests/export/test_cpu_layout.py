@@ -37,7 +37,9 @@ def first_layers(
 
 def maps_of(proto: onnx.ModelProto) -> np.ndarray:
     onnx.checker.check_model(proto, full_check=True)
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    as_written = onnxruntime.SessionOptions()
+    as_written.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), as_written, providers=["CPUExecutionProvider"])
     side, channels = (proto.graph.input[0].type.tensor_type.shape.dim[axis].dim_value for axis in (1, 3))
     film = np.random.default_rng(1).uniform(0, 255, (2, side, side, channels)).astype(np.float32)
     return np.asarray(session.run(None, {"film": film})[0])
@@ -79,3 +81,55 @@ def test_means_take_the_axes_of_one_element_behind_theirs() -> None:
     means = {node.name: constants[node.input[1]].tolist() for node in proto.graph.node if node.op_type == "ReduceMean"}
     assert means == {"means": [2, 3], "mean": [1, 2, 3]}
     assert "rows" not in constants
+
+
+def padded_pool(
+    activation: str = "Relu", *, zeros: int = 1, around: float | None = None, mode: str = "constant"
+) -> onnx.ModelProto:
+    """The largest of each 3x3 window over a convolved film, padded beforehand."""
+    weights = np.random.default_rng(0).normal(size=(5, 2, 1, 1)).astype(np.float32) - 1.0
+    constants = {"weights": weights, "pads": np.array([0, 0, zeros, zeros] * 2)}
+    if around is not None:
+        constants["around"] = np.array(around, np.float32)
+    nodes = [
+        helper.make_node("Transpose", ["film"], ["channels"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["channels", "weights"], ["sums"], kernel_shape=[1, 1]),
+        helper.make_node(activation, ["sums"], ["activations"]),
+        helper.make_node("Pad", ["activations", "pads"] + ["around"] * (around is not None), ["padded"], mode=mode),
+        helper.make_node("MaxPool", ["padded"], ["maps"], kernel_shape=[3, 3], strides=[2, 2]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "a pool",
+        [helper.make_tensor_value_info("film", TensorProto.FLOAT, ["N", 32, 32, 2])],
+        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["N", 5, "rows", "columns"])],
+        [numpy_helper.from_array(values, name) for name, values in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+@pytest.mark.parametrize("zeros", [1, 2])
+def test_a_pool_pads_by_itself_around_what_is_never_below_zero(zeros: int) -> None:
+    proto = padded_pool(zeros=zeros)
+    before = maps_of(proto)
+    arrange_for_cpu(proto)
+    assert [node.op_type for node in proto.graph.node] == ["Transpose", "Conv", "Relu", "MaxPool"]
+    assert [tensor.name for tensor in proto.graph.initializer] == ["weights"]
+    np.testing.assert_array_equal(maps_of(proto), before)
+
+
+@pytest.mark.parametrize(
+    "proto",
+    [
+        padded_pool("Identity"),
+        padded_pool(zeros=3),
+        padded_pool(around=5.0),
+        padded_pool(mode="reflect"),
+    ],
+    ids=["below zero", "windows of zeros alone", "another number", "mirrored"],
+)
+def test_another_padding_is_left_as_it_is(proto: onnx.ModelProto) -> None:
+    before = maps_of(proto)
+    arrange_for_cpu(proto)
+    assert "Pad" in [node.op_type for node in proto.graph.node]
+    np.testing.assert_array_equal(maps_of(proto), before)
