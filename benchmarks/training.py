@@ -33,7 +33,7 @@ HOW = (
     "`{recipe}`, network with random weights; means of {rounds} epochs of each after one that compiles. Means, since "
     "where TensorFlow tunes a dataset while it is read, as it does the folder's, an epoch may end only when the thread "
     "that tunes has slept out; the shortest epochs show the films' own time. The network alone is fed with one batch "
-    "over and over, untuned: no loader can be faster. Most of it are the trunk's convolutions."
+    "over and over, untuned: no loader can be faster. Most of it is the trunk's convolutions."
 )
 
 
