@@ -33,16 +33,22 @@ def open_runtimes(_model: Path, folder: Path) -> dict[str, Engine]:
     return {**with_onnxruntime(fp32), **with_openvino(fp32), **with_nncf(folder)}
 
 
-def open_frameworks(model: Path, _folder: Path) -> dict[str, Engine]:
-    """Engines that train, too."""
+def open_tensorflow(model: Path, _folder: Path) -> dict[str, Engine]:
+    """Keras and TensorFlow, which train, too."""
     from pneumo_train.trained import load_trained
 
-    return {**with_keras(load_trained(model).keras_model), **with_torch()}
+    return with_keras(load_trained(model).keras_model)
+
+
+def open_torch(_model: Path, _folder: Path) -> dict[str, Engine]:
+    """PyTorch, whose LLVM and TensorFlow's abort a process that loads both."""
+    return with_torch()
 
 
 KINDS: dict[str, Callable[[Path, Path], dict[str, Engine]]] = {
     "runtimes": open_runtimes,
-    "frameworks": open_frameworks,
+    "tensorflow": open_tensorflow,
+    "torch": open_torch,
 }
 
 
