@@ -87,8 +87,8 @@ def padded_pool(
     activation: str = "Relu", *, zeros: int = 1, around: float | None = None, mode: str = "constant"
 ) -> onnx.ModelProto:
     """The largest of each 3x3 window over a convolved film, padded beforehand."""
-    weights = np.random.default_rng(0).normal(size=(5, 2, 1, 1)).astype(np.float32) - 1.0
-    constants = {"weights": weights, "pads": np.array([0, 0, zeros, zeros] * 2)}
+    weights = np.random.default_rng(0).normal(size=(5, 2, 1, 1)).astype(np.float32)
+    constants = {"weights": weights, "pads": np.array([0, 0, zeros, zeros, 0, 0, zeros - 1, zeros])}
     if around is not None:
         constants["around"] = np.array(around, np.float32)
     nodes = [

@@ -65,8 +65,8 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """What Keras is to read these batches from: themselves, or with TensorFlow a `tf.data.Dataset` of them.
 
         The dataset that Keras would make tunes itself, and the thread that does so often misses that its epoch has
-        ended (it looks whether it is cancelled before it can be told so) and sleeps on for up to a minute, for which
-        the next epoch waits. There is nothing to tune in films that lie decoded.
+        ended (it is woken before the mark is set that it looks at) and sleeps on for up to a minute, for which the
+        next epoch waits. There is nothing to tune in films that lie decoded.
         """
         if keras.backend.backend() != "tensorflow":
             return self
