@@ -42,8 +42,8 @@ VARIANTS: dict[str, Quantisation] = {
     "entropy": replace(CHOSEN, method="entropy"),
     "one scale a tensor": replace(CHOSEN, per_channel=False),
     "conv1 in float": replace(CHOSEN, float_convolutions=1),
-    "conv1 and conv2 in float": replace(CHOSEN, float_convolutions=11),
-    "conv1 to conv3 in float": replace(CHOSEN, float_convolutions=24),
+    "conv1 and conv2 in float": replace(CHOSEN, float_convolutions=10),
+    "conv1 to conv3 in float": replace(CHOSEN, float_convolutions=22),
     "bias not corrected": replace(CHOSEN, correct_bias=False),
     "not rearranged": replace(CHOSEN, rearranged=False),
 }

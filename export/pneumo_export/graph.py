@@ -19,7 +19,7 @@ OPSET = 18
 # The oldest supported onnxruntime, 1.18, reads intermediate representations up to 10; opset 18 needs 8.
 IR_VERSION = 8
 STANDARD_DOMAINS = {"", "ai.onnx"}
-POOLING = ("GlobalAveragePool", "ReduceMean", "ReduceSum")
+POOLING = ("GlobalAveragePool", "MatMul", "ReduceMean", "ReduceSum")  # or a head that is asked at each place
 
 
 def convert(model: keras.Model) -> onnx.ModelProto:

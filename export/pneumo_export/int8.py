@@ -11,16 +11,19 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.calibrate import load_tensors_data, save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pneumo_export.cpu_layout import arrange_for_cpu
 from pneumo_export.graph import outside_convolutions
+from pneumo_export.heads import add_up_integers
 from pneumo_export.ranges import write_ranges
 from pneumo_export.running import run_file
+from pneumo_export.shortcuts import join_shortcuts, match_ranges
 from pneumo_infer.images import Film
 
 # The convolutions hold nearly all the work and weights; what follows them decides the last digits.
-QUANTISED_OPERATORS = ["Conv", "Add", "MaxPool", "Pad", "Relu"]
+QUANTISED_OPERATORS = ["Conv", "Add", "Concat", "MaxPool", "Pad", "Relu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Quantisation:
     per_channel
         Whether each channel of a convolution has a scale of its own.
     float_convolutions
-        So many of the first convolutions stay in float; 11 are conv1 and conv2.
+        So many of the first convolutions stay in float; 10 are conv1 and conv2.
     correct_bias
         Whether what quantisation takes from the logit on average is given back.
     rearranged
@@ -88,8 +91,7 @@ def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN)
             arrange_for_cpu(proto)
         onnx.save(proto, prepared)
         quant_pre_process(str(prepared), str(prepared), skip_symbolic_shape=True)
-        write_ranges(prepared, ranges, films, QUANTISED_OPERATORS, METHODS[choice.method], choice.percentile)
-        graph = onnx.load(prepared).graph
+        graph = _prepare(prepared, ranges, films, choice)
         convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
         kept = [*convolutions[: choice.float_convolutions], *outside_convolutions(graph)]
         quantize_static(
@@ -110,11 +112,26 @@ def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN)
         prepared.unlink(missing_ok=True)
         ranges.unlink(missing_ok=True)
     proto = onnx.load(int8)
+    if choice.rearranged:
+        add_up_integers(proto)
     if choice.correct_bias:
         _correct_logit_bias(proto, float((run_file(fp32, "logit", films) - run_file(int8, "logit", films)).mean()))
     _drop_unused_domains(proto)
     _sort_settings(proto)
     onnx.save(proto, int8)
+
+
+def _prepare(prepared: Path, ranges: Path, films: Film, choice: Quantisation) -> onnx.GraphProto:
+    """Join the shortcuts, now that convolutions hold their normalisation, and write the ranges of what is there."""
+    proto = onnx.load(prepared)
+    joined = join_shortcuts(proto.graph) if choice.rearranged else []
+    onnx.save(proto, prepared)
+    write_ranges(prepared, ranges, films, QUANTISED_OPERATORS, METHODS[choice.method], choice.percentile)
+    measured = load_tensors_data(ranges)
+    match_ranges(proto.graph, measured, joined)
+    onnx.save(proto, prepared)
+    save_tensors_data(measured, ranges)
+    return proto.graph
 
 
 def _correct_logit_bias(proto: onnx.ModelProto, shift: float) -> None:

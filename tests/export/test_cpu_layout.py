@@ -4,45 +4,54 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from small_graphs import answers, operators, small_graph
 
 from pneumo_export.cpu_layout import arrange_for_cpu
 
+SIDE = 32
+
 
 def first_layers(
-    kernel: int, pad: int, *, side: int = 32, channels: int = 1, stride: int = 2, group: int = 1
+    kernel: int,
+    pad: int,
+    *,
+    side: int = SIDE,
+    channels: int = 1,
+    stride: int = 2,
+    group: int = 1,
+    around: tuple[int, ...] | None = None,
+    mode: str = "constant",
+    padded_is_seen: bool = False,
 ) -> onnx.ModelProto:
-    """A film less the mean of each row's mean, then convolved."""
-    weights = np.random.default_rng(0).normal(size=(5, channels // group, kernel, kernel)).astype(np.float32)
+    """A film less the mean of each row's mean, with zeros around it if asked for, then convolved."""
+    convolved = channels + (around[3] + around[7] if around else 0)
+    weights = np.random.default_rng(0).normal(size=(5, convolved // group, kernel, kernel)).astype(np.float32)
     constants = {"weights": weights, "rows": np.array([2]), "columns": np.array([1])}
     settings = {"strides": [stride] * 2, "pads": [pad] * 4, "kernel_shape": [kernel] * 2, "group": group}
+    last = "centred" if around is None else "padded"
     nodes = [
         helper.make_node("ReduceMean", ["film", "rows"], ["means"], name="means", keepdims=1),
         helper.make_node("ReduceMean", ["means", "columns"], ["mean"], name="mean", keepdims=1),
         helper.make_node("Sub", ["film", "mean"], ["centred"]),
-        helper.make_node("Transpose", ["centred"], ["channels"], perm=[0, 3, 1, 2]),
+        helper.make_node("Transpose", [last], ["channels"], name="channels", perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["channels", "weights"], ["maps"], **settings),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "first layers",
-        [helper.make_tensor_value_info("film", TensorProto.FLOAT, ["N", side, side, channels])],
-        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["N", 5, "rows", "columns"])],
-        [numpy_helper.from_array(values, name) for name, values in constants.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    outputs: dict[str, list[int | str]] = {"maps": ["N", 5, "rows", "columns"]}
+    if around is not None:
+        constants["around"] = np.array(around)
+        nodes.insert(3, helper.make_node("Pad", ["centred", "around"], ["padded"], mode=mode))
+    if padded_is_seen:
+        nodes.append(helper.make_node("Identity", ["padded"], ["seen"]))
+        outputs["seen"] = ["N", "high", "wide", channels]
+    return small_graph(nodes, {"film": ["N", side, side, channels]}, outputs, constants)
 
 
 def maps_of(proto: onnx.ModelProto) -> np.ndarray:
-    onnx.checker.check_model(proto, full_check=True)
-    as_written = onnxruntime.SessionOptions()
-    as_written.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), as_written, providers=["CPUExecutionProvider"])
     side, channels = (proto.graph.input[0].type.tensor_type.shape.dim[axis].dim_value for axis in (1, 3))
     film = np.random.default_rng(1).uniform(0, 255, (2, side, side, channels)).astype(np.float32)
-    return np.asarray(session.run(None, {"film": film})[0])
+    return answers(proto, film=film)["maps"]
 
 
 @pytest.mark.parametrize(("kernel", "pad"), [(7, 3), (3, 1), (3, 0), (5, 2), (4, 1), (2, 0), (1, 0)])
@@ -51,7 +60,7 @@ def test_the_first_convolution_takes_four_quarters(kernel: int, pad: int) -> Non
     before = maps_of(proto)
     arrange_for_cpu(proto)
     convolution = next(node for node in proto.graph.node if node.op_type == "Conv")
-    assert [node.op_type for node in proto.graph.node].count("SpaceToDepth") == 1
+    assert operators(proto).count("SpaceToDepth") == 1
     weights = next(tensor for tensor in proto.graph.initializer if tensor.name == convolution.input[1])
     assert weights.dims[1] == 4
     np.testing.assert_allclose(maps_of(proto), before, rtol=1e-4, atol=1e-3)
@@ -70,8 +79,35 @@ def test_the_first_convolution_takes_four_quarters(kernel: int, pad: int) -> Non
 def test_another_convolution_is_left_as_it_is(proto: onnx.ModelProto) -> None:
     before = maps_of(proto)
     arrange_for_cpu(proto)
-    assert "SpaceToDepth" not in [node.op_type for node in proto.graph.node]
+    assert "SpaceToDepth" not in operators(proto)
     np.testing.assert_allclose(maps_of(proto), before, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("around", [(0, 8, 8, 0, 0, 8, 8, 0), (0, 3, 1, 0, 0, 0, 2, 0)], ids=["even", "uneven"])
+def test_the_first_convolution_pads_by_itself(around: tuple[int, ...]) -> None:
+    proto = first_layers(7, 3, around=around)
+    before = maps_of(proto)
+    arrange_for_cpu(proto)
+    assert "Pad" not in operators(proto)
+    np.testing.assert_allclose(maps_of(proto), before, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "proto",
+    [
+        first_layers(3, 1, channels=2, around=(0, 1, 1, 1, 0, 1, 1, 0)),
+        first_layers(3, 1, around=(1, 1, 1, 0, 0, 1, 1, 0)),
+        first_layers(3, 1, around=(0, -1, 1, 0, 0, 1, 1, 0)),
+        first_layers(3, 1, around=(0, 1, 1, 0, 0, 1, 1, 0), mode="reflect"),
+        first_layers(3, 1, around=(0, 1, 1, 0, 0, 1, 1, 0), padded_is_seen=True),
+    ],
+    ids=["a channel", "a film", "cut off", "mirrored", "read by others"],
+)
+def test_another_padding_of_a_film_is_left_as_it_is(proto: onnx.ModelProto) -> None:
+    before = maps_of(proto)
+    arrange_for_cpu(proto)
+    assert "Pad" in operators(proto)
+    np.testing.assert_allclose(maps_of(proto), before, rtol=1e-4, atol=1e-3)
 
 
 def test_means_take_the_axes_of_one_element_behind_theirs() -> None:
@@ -81,6 +117,33 @@ def test_means_take_the_axes_of_one_element_behind_theirs() -> None:
     means = {node.name: constants[node.input[1]].tolist() for node in proto.graph.node if node.op_type == "ReduceMean"}
     assert means == {"means": [2, 3], "mean": [1, 2, 3]}
     assert "rows" not in constants
+
+
+@pytest.mark.parametrize(("channels", "moved"), [(1, "Reshape"), (3, "Transpose")])
+def test_a_single_channel_is_not_moved_in_memory(channels: int, moved: str) -> None:
+    proto = first_layers(3, 1, side=31, channels=channels)
+    before = maps_of(proto)
+    arrange_for_cpu(proto)
+    assert operators(proto)[3] == moved
+    np.testing.assert_allclose(maps_of(proto), before, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize(("whole_is_seen", "order"), [(False, ["Slice", "Cast"]), (True, ["Cast", "Slice"])])
+def test_an_edge_is_cut_off_while_pixels_are_bytes(whole_is_seen: bool, order: list[str]) -> None:
+    constants = {"starts": np.array([2, 1]), "ends": np.array([-2, -1]), "axes": np.array([1, 2])}
+    nodes = [
+        helper.make_node("Cast", ["image"], ["film"], to=TensorProto.FLOAT),
+        helper.make_node("Slice", ["film", "starts", "ends", "axes"], ["maps"]),
+    ]
+    outputs: dict[str, list[int | str]] = {"maps": ["N", "high", "wide", 1]}
+    if whole_is_seen:
+        nodes.append(helper.make_node("Identity", ["film"], ["whole"]))
+        outputs["whole"] = ["N", 8, 8, 1]
+    proto = small_graph(nodes, {"image": ["N", 8, 8, 1]}, outputs, constants)
+    image = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)
+    arrange_for_cpu(proto)
+    assert operators(proto)[:2] == order
+    np.testing.assert_array_equal(answers(proto, image=image)["maps"], image[:, 2:-2, 1:-1])
 
 
 def padded_pool(
@@ -98,14 +161,8 @@ def padded_pool(
         helper.make_node("Pad", ["activations", "pads"] + ["around"] * (around is not None), ["padded"], mode=mode),
         helper.make_node("MaxPool", ["padded"], ["maps"], kernel_shape=[3, 3], strides=[2, 2]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "a pool",
-        [helper.make_tensor_value_info("film", TensorProto.FLOAT, ["N", 32, 32, 2])],
-        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["N", 5, "rows", "columns"])],
-        [numpy_helper.from_array(values, name) for name, values in constants.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    outputs = {"maps": ["N", 5, "rows", "columns"]}
+    return small_graph(nodes, {"film": ["N", SIDE, SIDE, 2]}, outputs, constants)
 
 
 @pytest.mark.parametrize("zeros", [1, 2])
@@ -113,7 +170,7 @@ def test_a_pool_pads_by_itself_around_what_is_never_below_zero(zeros: int) -> No
     proto = padded_pool(zeros=zeros)
     before = maps_of(proto)
     arrange_for_cpu(proto)
-    assert [node.op_type for node in proto.graph.node] == ["Transpose", "Conv", "Relu", "MaxPool"]
+    assert operators(proto) == ["Transpose", "Conv", "Relu", "MaxPool"]
     assert [tensor.name for tensor in proto.graph.initializer] == ["weights"]
     np.testing.assert_array_equal(maps_of(proto), before)
 
@@ -131,5 +188,5 @@ def test_a_pool_pads_by_itself_around_what_is_never_below_zero(zeros: int) -> No
 def test_another_padding_is_left_as_it_is(proto: onnx.ModelProto) -> None:
     before = maps_of(proto)
     arrange_for_cpu(proto)
-    assert "Pad" in [node.op_type for node in proto.graph.node]
+    assert "Pad" in operators(proto)
     np.testing.assert_array_equal(maps_of(proto), before)
