@@ -38,6 +38,7 @@ VARIANTS: dict[str, Quantisation] = {
     "1024 films": replace(CHOSEN, films=1024),
     "percentile 99.9": replace(CHOSEN, percentile=99.9),
     "percentile 99.99": replace(CHOSEN, percentile=99.99),
+    "percentile 99.999": replace(CHOSEN, percentile=99.999),
     "min and max": replace(CHOSEN, method="minmax"),
     "entropy": replace(CHOSEN, method="entropy"),
     "one scale a tensor": replace(CHOSEN, per_channel=False),

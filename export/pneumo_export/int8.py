@@ -50,7 +50,7 @@ class Quantisation:
 
     films: int = 256
     method: Literal["percentile", "minmax", "entropy"] = "percentile"
-    percentile: float = 99.999
+    percentile: float = 99.995
     per_channel: bool = True
     float_convolutions: int = 0
     correct_bias: bool = True
