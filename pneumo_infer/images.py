@@ -92,7 +92,7 @@ def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, li
         return source
     try:
         if isinstance(source, (str, os.PathLike)):
-            with Path(source).open("rb") as file:
+            with Path(source).open("rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size  # 0 where nobody knows, as of a pipe
                 encoded = _read_at_most(limits.encoded_bytes + 1, file, size + 1 if size else PIECE)
         else:
@@ -116,12 +116,14 @@ def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, li
     return encoded
 
 
-def _read_at_most(most: int, stream: BinaryIO, piece: int = PIECE) -> bytes:
+def _read_at_most(most: int, stream: BinaryIO | io.FileIO, first: int = PIECE) -> bytes:
     # Asked for all that the limits allow at once, a file first gets as much memory, which takes longer than to read it.
     pieces: list[bytes] = []
+    piece = first
     while most > 0 and (read := stream.read(min(most, piece))):
         pieces.append(read)
         most -= len(read)
+        piece = PIECE
     return b"".join(pieces)
 
 
