@@ -47,9 +47,8 @@ def join_shortcuts(graph: onnx.GraphProto) -> list[Joined]:
         pair = [producers.get(name) for name in total.input]
         both = [node for node in pair if node is not None and _is_pointwise(node, constants)]
         if len(both) == 2 and all(read_once(graph, node.output[0]) for node in both):
-            # The shortcut begins with earlier maps.
-            order = list(graph.node)
-            shortcut, last = sorted(both, key=lambda node: order.index(producers[node.input[0]]))
+            made = {name: place for place, node in enumerate(graph.node) for name in node.output}
+            shortcut, last = sorted(both, key=lambda node: made.get(node.input[0], -1))  # it begins with earlier maps
             if settings_of(last).get("strides", [1, 1]) == [1, 1]:
                 joined.append(_join(graph, total, last, shortcut, constants))
     drop_unread(graph)

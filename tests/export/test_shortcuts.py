@@ -22,8 +22,9 @@ def block(
     kernel: int = 1,
     summand_is_seen: bool = False,
     rectified: bool = True,
+    first: bool = False,
 ) -> onnx.ModelProto:
-    """A residual block of three convolutions over pooled maps, with a convolution on its shortcut."""
+    """A residual block of three convolutions, over pooled maps or first in its graph, with one on its shortcut."""
     rng = np.random.default_rng(0)
     constants = {}
     for name, given, taken, size in (
@@ -38,32 +39,34 @@ def block(
     def convolve(name: str, taken: str, **settings: object) -> onnx.NodeProto:
         return helper.make_node("Conv", [taken, f"{name}.w", f"{name}.b"], [name], name=name, **settings)
 
+    start = "maps" if first else "start"
     nodes = [
         helper.make_node("MaxPool", ["maps"], ["start"], name="start", kernel_shape=[1, 1]),
-        convolve("first", "start", kernel_shape=[1, 1], strides=[strides] * 2),
+        convolve("first", start, kernel_shape=[1, 1], strides=[strides] * 2),
         helper.make_node("Relu", ["first"], ["first.relu"]),
         convolve("second", "first.relu", kernel_shape=[3, 3], pads=[1] * 4),
         helper.make_node("Relu" if rectified else "Identity", ["second"], ["own"], name="own"),
         convolve("third", "own", kernel_shape=[1, 1]),
-        convolve("short", "start", kernel_shape=[kernel] * 2, strides=[strides] * 2, pads=[kernel // 2] * 4),
+        convolve("short", start, kernel_shape=[kernel] * 2, strides=[strides] * 2, pads=[kernel // 2] * 4),
         helper.make_node("Add", ["short" if on_shortcut else "third", "third"], ["sum"], name="sum"),
         helper.make_node("Relu", ["sum"], ["out"]),
     ]
     outputs: dict[str, list[int | str]] = {"out": ["N", 7, "high", "wide"]}
+    nodes = nodes[first:]
     if summand_is_seen:
         outputs["third"] = ["N", 7, "high", "wide"]
     return small_graph(nodes, {"maps": ["N", 6, 9, 9]}, outputs, constants)
 
 
+@pytest.mark.parametrize("first", [False, True], ids=["later", "first"])
 @pytest.mark.parametrize("strides", [1, 2])
-def test_a_shortcut_is_joined_with_what_it_is_added_to(strides: int) -> None:
-    proto = block(strides)
+def test_a_shortcut_is_joined_with_what_it_is_added_to(strides: int, first: bool) -> None:
+    proto = block(strides, first=first)
     before = answers(proto, maps=MAPS)["out"]
-    start = "start.thinned" if strides == 2 else "start"
-    assert join_shortcuts(proto.graph) == [Joined("own", start, "sum.both")]
-    thinned_out = ["MaxPool"] * (strides == 2)
-    block_itself = ["Conv", "Relu", "Conv", "Relu", "Concat", "Conv", "Relu"]
-    assert operators(proto) == ["MaxPool", *thinned_out, *block_itself]
+    start = "maps" if first else "start"
+    assert join_shortcuts(proto.graph) == [Joined("own", f"{start}.thinned" if strides == 2 else start, "sum.both")]
+    pools = ["MaxPool"] * ((not first) + (strides == 2))
+    assert operators(proto) == [*pools, "Conv", "Relu", "Conv", "Relu", "Concat", "Conv", "Relu"]
     np.testing.assert_allclose(answers(proto, maps=MAPS)["out"], before, rtol=1e-5, atol=1e-4)
 
 
