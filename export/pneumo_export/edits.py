@@ -57,7 +57,7 @@ def shapes_of(proto: onnx.ModelProto) -> dict[str, Shape]:
 def set_constant(graph: onnx.GraphProto, name: str, values: NDArray[Any]) -> str:
     """Write an initializer over the one of that name, or as a new one, and give back its name."""
     tensor = next((tensor for tensor in graph.initializer if tensor.name == name), None) or graph.initializer.add()
-    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), name))
+    tensor.CopyFrom(numpy_helper.from_array(np.asarray(values, order="C"), name))
     return name
 
 

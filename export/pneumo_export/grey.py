@@ -6,10 +6,8 @@ from collections import defaultdict
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import numpy_helper
 
-Constants = dict[str, NDArray[np.generic]]
+from pneumo_export.edits import Constants, constants_of, set_constant
 
 
 def fold_equal_channels(proto: onnx.ModelProto) -> None:
@@ -20,7 +18,7 @@ def fold_equal_channels(proto: onnx.ModelProto) -> None:
     pads with has no offset.
     """
     graph = proto.graph
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    constants = constants_of(graph)
     repeats = (node for node in graph.node if node.op_type == "Concat" and 1 == len(set(node.input)) < len(node.input))
     repeat = next(repeats, None)
     path = _path_to_convolution(graph, repeat, constants) if repeat else None
@@ -37,9 +35,9 @@ def fold_equal_channels(proto: onnx.ModelProto) -> None:
             source[node.output[0]] = node.input[0]
             graph.node.remove(node)
     convolution.input[0] = source.get(convolution.input[0], convolution.input[0])
-    weights = next(tensor for tensor in graph.initializer if tensor.name == convolution.input[1])
-    summed = np.einsum("oihw,i->ohw", constants[weights.name].astype(np.float64), scale)[:, None]
-    weights.CopyFrom(numpy_helper.from_array(summed.astype(np.float32), weights.name))
+    weights = convolution.input[1]
+    summed = np.einsum("oihw,i->ohw", constants[weights].astype(np.float64), scale)[:, None]
+    set_constant(graph, weights, summed.astype(np.float32))
 
 
 def _path_to_convolution(

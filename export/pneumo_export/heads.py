@@ -44,7 +44,7 @@ def ask_each_place(graph: onnx.GraphProto, shapes: Mapping[str, Shape], constant
     if not one_logit or not over_places or settings_of(mean).get("keepdims", 1) or len(places) != 2:
         return
     evidence, whole, axes = f"{head.name}.evidence", head.output[0], mean.input[1]
-    share = set_constant(graph, f"{head.name}.share", np.array(1 / math.prod(places), np.float32))
+    share = set_constant(graph, f"{head.name}.share", np.array([1 / math.prod(places)], np.float32))
     last = set_constant(graph, f"{head.name}.last", np.array([3], np.int64))
     insert_before(
         graph,
@@ -87,9 +87,9 @@ def _replace_by_sums(
     integers, zero = floats.input[0], floats.input[2]
     rows = set_constant(graph, f"{name}.rows", np.array([0, places, channels], np.int64))
     ones = set_constant(graph, f"{name}.ones", np.ones((1, places), np.uint8))
-    nothing = set_constant(graph, f"{name}.nothing", np.array(0, np.uint8))
+    nothing = set_constant(graph, f"{name}.nothing", np.array([0], np.uint8))
     row = set_constant(graph, f"{name}.row", np.array([1], np.int64))
-    step = set_constant(graph, f"{name}.step", np.array(scale / places, np.float32))
+    step = set_constant(graph, f"{name}.step", np.array([scale / places], np.float32))
     steps: list[tuple[str, list[str], dict[str, Any]]] = [
         ("Transpose", [integers], {"perm": [0, 2, 3, 1]}),  # as the convolutions leave them in memory
         ("Reshape", ["Transpose", rows], {}),

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.calibrate import load_tensors_data, save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pneumo_export.cpu_layout import arrange_for_cpu
+from pneumo_export.edits import constants_of, producers_of, set_constant
 from pneumo_export.graph import outside_convolutions
 from pneumo_export.heads import add_up_integers
 from pneumo_export.ranges import write_ranges
@@ -139,12 +139,10 @@ def _correct_logit_bias(proto: onnx.ModelProto, shift: float) -> None:
 
     Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019; here at the head.
     """
-    producers = {name: node for node in proto.graph.node for name in node.output}
-    weights = {tensor.name: tensor for tensor in proto.graph.initializer}
+    constants, producers = constants_of(proto.graph), producers_of(proto.graph)
     head = producers[producers["logit"].input[0]]
-    bias = min((weights[name] for name in head.input if name in weights), key=lambda tensor: np.prod(tensor.dims))
-    corrected = numpy_helper.to_array(bias) + np.float32(shift)
-    bias.CopyFrom(numpy_helper.from_array(corrected, bias.name))
+    bias = min((name for name in head.input if name in constants), key=lambda name: constants[name].size)
+    set_constant(proto.graph, bias, constants[bias] + np.float32(shift))
 
 
 def _drop_unused_domains(proto: onnx.ModelProto) -> None:
