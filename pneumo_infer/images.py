@@ -116,10 +116,9 @@ def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, li
     return encoded
 
 
-def _read_at_most(most: int, stream: BinaryIO | io.FileIO, first: int = PIECE) -> bytes:
+def _read_at_most(most: int, stream: BinaryIO | io.FileIO, piece: int = PIECE) -> bytes:
     # Asked for all that the limits allow at once, a file first gets as much memory, which takes longer than to read it.
     pieces: list[bytes] = []
-    piece = first
     while most > 0 and (read := stream.read(min(most, piece))):
         pieces.append(read)
         most -= len(read)

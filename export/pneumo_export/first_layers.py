@@ -24,7 +24,7 @@ from pneumo_export.edits import (
 def cut_before_casting(graph: onnx.GraphProto) -> None:
     """Cut a film's edge off while its pixels are bytes."""
     producers = producers_of(graph)
-    for cut in graph.node:
+    for cut in list(graph.node):
         cast = producers.get(cut.input[0]) if cut.op_type == "Slice" else None
         if cast is None or cast.op_type != "Cast" or not read_once(graph, cast.output[0]):
             continue
@@ -78,7 +78,7 @@ def reshape_single_channels(graph: onnx.GraphProto, shapes: Mapping[str, Shape])
         shape = shapes.get(order.input[0], []) if order.op_type == "Transpose" else []
         if not shape or any(not isinstance(side, int) or side < 1 for side in shape[1:]):
             continue
-        to = list(settings_of(order)["perm"])
+        to = list(settings_of(order).get("perm", reversed(range(len(shape)))))
         moved = [axis for axis in to if shape[axis] != 1]
         if to[0] == 0 and moved == sorted(moved):
             sides = set_constant(graph, f"{order.name}.sides", np.array([-1, *(shape[axis] for axis in to[1:])]))

@@ -117,7 +117,7 @@ def match_ranges(graph: onnx.GraphProto, ranges: Any, joined: list[Joined]) -> N
         while source in producers and producers[source].op_type == "MaxPool":  # which gives some of what it takes
             source = producers[source].input[0]
         own, begun_with = ranges[maps.own], ranges[source]
-        if own.highest > 0 and _scale(graph, maps, begun_with.highest / own.highest):
+        if min(own.highest, begun_with.highest) > 0 and _scale(graph, maps, begun_with.highest / own.highest):
             own.highest, own.lowest = begun_with.highest, own.lowest * (begun_with.highest / own.highest)
         lowest, highest = min(own.lowest, begun_with.lowest), max(own.highest, begun_with.highest)
         for name in (maps.own, source, maps.begun_with, maps.both):
