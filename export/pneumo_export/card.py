@@ -65,10 +65,7 @@ def _data(described: dict[str, Any]) -> str:
 
 def _training(described: dict[str, Any], sha256: str) -> str:
     recipe = described["recipe"]
-    phases = "; ".join(
-        f"{phase['name']} (trains {phase['train']}, at most {phase['epochs']} epochs at {phase['learning_rate']:g})"
-        for phase in recipe["phases"]
-    )
+    phases = "; ".join(map(_phase, recipe["phases"]))
     calibration, rounding = described["calibration"], described["rounding"]
     kept = "the last one" if recipe["fit"]["keep"] == "last" else "the one with the highest validation AUC"
     return "\n".join(
@@ -88,6 +85,13 @@ def _training(described: dict[str, Any], sha256: str) -> str:
             f"Keras file (SHA-256): `{sha256}`.",
         ]
     )
+
+
+def _phase(phase: dict[str, Any]) -> str:
+    schedule = f"trains {phase['train']}, at most {phase['epochs']} epochs at {phase['learning_rate']:g}"
+    teachers = phase.get("teachers")  # a model trained before there were any says nothing of them
+    taught = f", taught by itself, {', '.join(teachers['recipes'])} beside the labels" if teachers else ""
+    return f"{phase['name']} ({schedule}{taught})"
 
 
 def _performance(described: dict[str, Any]) -> str:

@@ -6,29 +6,13 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
 import pytest
 from filelock import FileLock
+from stopped_runs import stop_run
 from tiny_training import TinyTraining, read_csv
-
-
-def stop_after_first_epoch(command: list[str | Path], run: Path, how: signal.Signals) -> tuple[int, str]:
-    # A suite that a shell runs in the background hands on that interrupts are ignored.
-    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGINT, handler)
-    assert process.stderr is not None
-    deadline = time.monotonic() + 300
-    while not read_csv(run / "history.csv"):
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(how)
-    _, printed = process.communicate()
-    return process.returncode, printed
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +28,7 @@ def test_a_stopped_run_resumes_to_the_same_end(
     light: TinyTraining, straight: Path, tmp_path: Path, how: signal.Signals
 ) -> None:
     run = tmp_path / "stopped"
-    code, printed = stop_after_first_epoch(light.command(run), run, how)
+    code, printed = stop_run(light.command(run), run, how)
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 130)
     if how is signal.SIGINT:
         assert f"--resume {run}" in printed

@@ -87,6 +87,16 @@ def test_settings_that_cannot_be_used(own: Path, setting: str, problem: str) -> 
         (('train = "head"', 'train = "tail"'), r"phases\.0\.train"),
         (("validation = 0.1", "validation = 0.7"), r"split\.validation"),
         (("[split]", "[split"), "is no TOML"),
+        (("epochs = 4", "epochs = 4\nteachers.recipes = {}"), r"phases\.0\.teachers\.recipes: .*at least 1"),
+        (
+            ("epochs = 4", "epochs = 4\nteachers.recipes.own = []"),
+            r"phases\.head\.teachers\.recipes\.own: is no built-in recipe; choose from finetune, finetune40",
+        ),
+        (("epochs = 4", "epochs = 4\nteachers.recipes.finetune = []"), r"recipes\.finetune: has teachers itself"),
+        (
+            ("epochs = 4", 'epochs = 4\nteachers.recipes.frozen = ["fit.epoch=1"]'),
+            r"recipes\.frozen: fit\.epoch: Extra inputs",
+        ),
     ],
 )
 def test_errors_name_the_key(own: Path, change: tuple[str, str], problem: str) -> None:
@@ -96,6 +106,15 @@ def test_errors_name_the_key(own: Path, change: tuple[str, str], problem: str) -
     with pytest.raises(RecipeError, match=problem) as caught:
         read_recipe(str(own))
     assert str(own) in str(caught.value)
+
+
+def test_teachers_are_changed_as_on_the_command_line_and_take_no_longer(own: Path) -> None:
+    own.write_text(OWN + 'teachers.recipes.frozen = ["phases.0.side=96"]\n')
+    recipe = read_recipe(str(own), ["fit.epochs=2"])
+    teachers = recipe.teachers_of(recipe.phases[0])
+    assert list(teachers) == ["frozen"]
+    assert teachers["frozen"].phases[0].side == 96
+    assert [phase.epochs for phase in teachers["frozen"].planned_phases()] == [2]
 
 
 def test_an_unknown_recipe_lists_the_known(tmp_path: Path) -> None:

@@ -29,6 +29,18 @@ def test_a_row_is_what_the_run_measured(tiny: TinyTraining, tiny_run: Path) -> N
     assert row.command == f"pneumo-train --recipe rows/tiny.toml --weights {tiny.weights.name}"
 
 
+def test_a_taught_run_names_its_teachers_and_counts_their_minutes(tiny_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "taught"
+    shutil.copytree(tiny_run, run)
+    recipe = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(recipe + "[phases.teachers.recipes]\nfrozen = []\n")
+    alone = read_row(run, Path("rows"))
+    assert alone.epochs == ["head 8 at 224 px", "top 10 layers 2 at 224 px taught by frozen"]
+    (run / "teachers" / "frozen").mkdir(parents=True)
+    shutil.copy(run / "history.csv", run / "teachers" / "frozen")
+    assert read_row(run, Path("rows")).minutes == pytest.approx(2 * alone.minutes)
+
+
 def test_rows_are_kept_and_the_table_has_all_of_them(tiny_run: Path, tmp_path: Path) -> None:
     write_results([tiny_run], tmp_path / "rows", tmp_path / "RESULTS.md")
     kept = read_recipe(str(tmp_path / "rows" / "tiny.toml"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -9,6 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.images import Film
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFilms:
+    """The films of a run.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (N, 224, 224, 1).
+    targets
+        float32 (N,), 1 for PNEUMONIA.
+    rows
+        Split name to the rows of its films.
+    """
+
+    pixels: Film
+    targets: NDArray[np.float32]
+    rows: dict[str, NDArray[np.intp]]
 
 
 class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumo_infer.images import Film
-from pneumo_train.batches import FilmBatches, SeedEachEpoch
+from pneumo_train.batches import FilmBatches, SeedEachEpoch, TrainingFilms
 from pneumo_train.devices import devices_that_share_evenly
 from pneumo_train.interrupts import keeping_interrupts
 from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint_name
 from pneumo_train.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
-from pneumo_train.progress import EpochProgress
+from pneumo_train.progress import EpochProgress, console
 from pneumo_train.recipe import Fit, Phase, Recipe
+from pneumo_train.teaching import build_taught_model, build_teacher
 
+TEACHERS = "teachers"  # folder of a run that holds its teachers' own
 WARM_UP = 0.1  # share of a cosine schedule's steps in which the rate rises
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingFilms:
-    """The films of a run.
-
-    Attributes
-    ----------
-    pixels
-        uint8 (N, 224, 224, 1).
-    targets
-        float32 (N,), 1 for PNEUMONIA.
-    rows
-        Split name to the rows of its films.
-    """
-
-    pixels: Film
-    targets: NDArray[np.float32]
-    rows: dict[str, NDArray[np.intp]]
 
 
 def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) -> keras.Model:
@@ -51,7 +32,7 @@ def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) 
         Where checkpoints and history go, and where a resumed run goes on from.
     """
     keras.utils.set_random_seed(recipe.split.seed)
-    journal.checkpoints.mkdir(exist_ok=True)
+    journal.checkpoints.mkdir(parents=True, exist_ok=True)
     for phase in recipe.planned_phases():
         if phase.name not in journal.finished_phases:
             _fit_phase(recipe, phase, weights, films, journal)
@@ -66,7 +47,7 @@ def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
 
 
 def _start_or_resume(
-    recipe: Recipe, phase: Phase, weights: str, batches_an_epoch: int, journal: Journal
+    recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, batches_an_epoch: int, journal: Journal
 ) -> keras.Model:
     if journal.rows(phase.name):
         return keras.models.load_model(journal.checkpoints / str(journal.last))
@@ -75,9 +56,24 @@ def _start_or_resume(
     else:
         trunk = rebuild_trunk(_kept_trunk(journal), recipe.network)
     set_trainable(trunk, phase, pretrained=weights != "none")
-    model = build_training_model(trunk, phase.augment or recipe.augment, phase, recipe.split.seed)
+    augment = phase.augment or recipe.augment
+    if phase.teachers is None:
+        model = build_training_model(trunk, augment, phase, recipe.split.seed)
+    else:
+        teacher = _train_teachers(recipe, phase, weights, films, journal)
+        model = build_taught_model(trunk, teacher, augment, phase, phase.teachers, recipe.split.seed)
     _compile(model, phase, recipe.fit, batches_an_epoch)
     return model
+
+
+def _train_teachers(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, journal: Journal) -> keras.Model:
+    trunks = [] if journal.kept is None else [rebuild_trunk(_kept_trunk(journal), recipe.network)]
+    for name, taught_by in recipe.teachers_of(phase).items():
+        console.print(f"teacher {name}", highlight=False)
+        start = "none" if taught_by.network.weights == "none" else weights
+        trunk = train(taught_by, start, films, Journal.read(journal.folder / TEACHERS / name))
+        trunks.append(rebuild_trunk(trunk, taught_by.network, taught_by.phases[-1].side))
+    return build_teacher(trunks, films, recipe.fit.class_weights)
 
 
 def _kept_trunk(journal: Journal) -> keras.Model:
@@ -116,7 +112,7 @@ def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms,
     )
     batches = in_batches(films.rows["train"], shuffle_seed=recipe.split.seed)
     batches.start_epoch(len(journal.history))
-    model = _start_or_resume(recipe, phase, weights, len(batches), journal)
+    model = _start_or_resume(recipe, phase, weights, films, len(batches), journal)
     checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
     replayed = _plateau_callbacks(fit) if phase.schedule == "constant" else []
     with keeping_interrupts() as interrupts:

@@ -92,13 +92,21 @@ def build_training_model(trunk: keras.Model, augment: Augment, phase: Phase, see
         Says how much of a film a crop shows, and to how many pixels films are shrunk behind the augmentation.
     """
     image = keras.Input(FILM_SHAPE, dtype="uint8", name="image")
-    x = keras.layers.Rescaling(1 / 255, name="to_unit")(image)
-    for layer in _augmentation(augment, phase.least_area, seed):
-        x = layer(x)
-    x = keras.layers.Rescaling(255.0, name="to_grey_levels")(x)
-    if phase.side < NETWORK_SIZE:
-        x = keras.layers.Resizing(phase.side, phase.side, antialias=True, name="shrink")(x)
+    x = shrunk(augmented(image, augment, phase.least_area, seed), phase.side)
     return keras.Model(image, trunk(x)["logit"], name="training")
+
+
+def augmented(image: keras.KerasTensor, augment: Augment, least_area: float, seed: int) -> keras.KerasTensor:
+    """Change films at random, in training only: uint8 (N, 224, 224, 1) to float32 of that shape, in 0..255."""
+    x = keras.layers.Rescaling(1 / 255)(image)
+    for layer in _augmentation(augment, least_area, seed):
+        x = layer(x)
+    return keras.layers.Rescaling(255.0)(x)
+
+
+def shrunk(films: keras.KerasTensor, side: int) -> keras.KerasTensor:
+    """Bring films to a side of so many pixels, if they are larger."""
+    return films if side == NETWORK_SIZE else keras.layers.Resizing(side, side, antialias=True, name="shrink")(films)
 
 
 def build_serving_model(trunk: keras.Model, calibration: Calibration, domain: Domain) -> keras.Model:

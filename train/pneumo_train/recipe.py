@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -100,6 +101,22 @@ class Fit(Section):
     reduce_rate_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
 
 
+class Teachers(Section):
+    """What else says what a phase's network is to learn: not a film's label alone, but what others make of it.
+
+    The teachers are the network as the phase finds it, and those of `recipes`: built-in ones by name, each with what is
+    set in it, as on the command line. Each is trained first, in this split and from the same weights unless its own are
+    random. Of each film they are shown a view that `augment` changes, and mixes with another film's where `mixup` is
+    above 0 (the alpha of Zhang et al., "mixup", ICLR 2018). Of that same view the network learns to say what they say
+    on average, beside what it learns of the phase's own crops. Views should be such that the teachers know better than
+    the network: those that learned on whole films know little of crops.
+    """
+
+    recipes: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)]
+    mixup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    augment: Augment = Augment()
+
+
 class Phase(Section):
     """A stretch of training: which layers learn, for how long, how fast, and on how much of each film.
 
@@ -110,6 +127,7 @@ class Phase(Section):
     shows at least `least_area` of the film. The rate is `constant` until a plateau lowers it and early stopping ends
     the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. `augment` replaces that of
     the recipe in this phase: a network that has learned more bears more (Tan & Le, "EfficientNetV2", ICML 2021).
+    `teachers`, where given, teach beside the labels.
     """
 
     name: str
@@ -121,6 +139,7 @@ class Phase(Section):
     learning_rate: Annotated[float, Field(gt=0.0)]
     schedule: Literal["constant", "cosine"] = "constant"
     augment: Augment | None = None
+    teachers: Teachers | None = None
 
 
 class Recipe(Section):
@@ -139,6 +158,15 @@ class Recipe(Section):
         most = self.fit.epochs
         return tuple(p if most is None else p.model_copy(update={"epochs": min(p.epochs, most)}) for p in self.phases)
 
+    def teachers_of(self, phase: Phase) -> dict[str, Recipe]:
+        """Read the recipes of a phase's teachers, by name; they take no more epochs than this one may."""
+        wanted = {} if phase.teachers is None else phase.teachers.recipes
+        recipes = {name: _read(name, settings) for name, settings in wanted.items()}
+        return {
+            name: recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"epochs": self.fit.epochs})})
+            for name, recipe in recipes.items()
+        }
+
     def to_toml(self) -> str:
         """Write the recipe out in full, with every default."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
@@ -146,9 +174,12 @@ class Recipe(Section):
 
 def builtin_recipes() -> dict[str, Recipe]:
     """All recipes that ship, by name."""
+    return {name: read_recipe(name) for name in _builtin_names()}
+
+
+def _builtin_names() -> list[str]:
     folder = resources.files("pneumo_train") / "recipes"
-    names = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    return {name: read_recipe(name) for name in names}
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
@@ -166,6 +197,27 @@ def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
         There is no such recipe, the text is no TOML, or it has an unknown key, lacks one, or has a value out of range;
         the message names the key.
     """
+    recipe = _read(name, settings)
+    for phase in recipe.phases:
+        _check_teachers(name, phase)
+    return recipe
+
+
+def _check_teachers(name: str, phase: Phase) -> None:
+    teachers = {} if phase.teachers is None else phase.teachers.recipes
+    for teacher, settings in teachers.items():
+        subject = f"{name}, phases.{phase.name}.teachers.recipes.{teacher}"
+        if not _builtin(teacher).is_file():
+            raise RecipeError(subject, "is no built-in recipe", f"choose from {', '.join(_builtin_names())}")
+        try:
+            recipe = _read(teacher, settings)
+        except RecipeError as error:
+            raise RecipeError(subject, error.problem, error.remedy) from error
+        if any(its_phase.teachers for its_phase in recipe.phases):
+            raise RecipeError(subject, "has teachers itself", "name recipes that have none")
+
+
+def _read(name: str, settings: Sequence[str] = ()) -> Recipe:
     try:
         values = tomllib.loads(_recipe_text(name))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -180,13 +232,16 @@ def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
 
 
 def _recipe_text(name: str) -> str:
-    folder = resources.files("pneumo_train") / "recipes"
-    builtin = folder / f"{name}.toml"
+    builtin = _builtin(name)
     try:
         return builtin.read_text(encoding="utf-8") if builtin.is_file() else Path(name).read_text(encoding="utf-8")
     except OSError as error:
-        known = ", ".join(builtin_recipes())
+        known = ", ".join(_builtin_names())
         raise RecipeError(name, f"is no recipe ({error.strerror})", f"choose one of {known}, or a TOML file") from error
+
+
+def _builtin(name: str) -> Traversable:
+    return resources.files("pneumo_train") / "recipes" / f"{name}.toml"
 
 
 def _override(values: dict[str, Any], setting: str) -> None:

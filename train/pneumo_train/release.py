@@ -16,13 +16,12 @@ from pneumo_infer import __version__
 from pneumo_infer.files import write_json, write_whole
 from pneumo_infer.images import Film
 from pneumo_infer.model import LABELS
-from pneumo_train.batches import predict
+from pneumo_train.batches import TrainingFilms, predict
 from pneumo_train.calibrate import Calibration, Scores, error_by_chance, fit_calibration
 from pneumo_train.compact import round_to_float16, save_deflated
 from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
 from pneumo_train.domain import choose_limit, fit_domain
-from pneumo_train.fit import TrainingFilms
 from pneumo_train.measures import choose_operating_points, measure, ranking
 from pneumo_train.network import build_serving_model, rebuild_trunk, weights_name
 from pneumo_train.pixels import DecodedFilms

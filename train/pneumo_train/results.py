@@ -16,9 +16,10 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from pneumo_infer.files import write_json, write_whole
 from pneumo_train.errors import RecipeError, RunError
+from pneumo_train.fit import TEACHERS
 from pneumo_train.measures import bootstrap_by_patient
 from pneumo_train.network import weights_name
-from pneumo_train.recipe import Recipe, builtin_recipes, read_recipe
+from pneumo_train.recipe import Phase, Recipe, builtin_recipes, read_recipe
 from pneumo_train.run import RECIPE_FILE, RunOptions, read_options
 from pneumo_train.trained import MODEL_FILE, description_of
 
@@ -30,8 +31,8 @@ by patient, at the operating point `balanced`, which was fixed on validation fil
 Wilson's for proportions, a bootstrap by patient for F1 and AUC. What was claimed was measured on other films, mostly on
 splits that share patients. ECE is the expected calibration error; stress, the worst of the shifts that
 `pneumo-train evaluate` applies. Epochs tell which layers learned, for how many epochs, on films of how many pixels.
-MB is the size of the `.keras` file. Minutes are those of the training epochs on two processor cores shared with other
-work.
+MB is the size of the `.keras` file. Minutes are those of the training epochs, teachers' too, on two processor cores
+shared with other work.
 """
 
 
@@ -102,7 +103,7 @@ def read_row(run: Path, rows_folder: Path) -> Row:
         epochs=_epochs(recipe, Counter(row["phase"] for row in history)),
         megabytes=(run / MODEL_FILE).stat().st_size / 1e6,
         weights="random init" if options.weights == "none" else weights_name(options.weights),
-        minutes=sum(float(row["seconds"]) for row in history) / 60,
+        minutes=sum(_minutes(folder / "history.csv") for folder in (run, *run.glob(f"{TEACHERS}/*"))),
         ships=ships,
         command=_command(options, recipe, None if ships else rows_folder / f"{run.name}.toml"),
     )
@@ -159,13 +160,19 @@ def _figures_by_patient(predictions: list[dict[str, str]], threshold: float) -> 
 
 
 def _epochs(recipe: Recipe, done: Counter[str]) -> list[str]:
-    """For example `top 95 layers 3 at 224 px`."""
+    """For example `top 95 layers 3 at 224 px`, and by which recipes they were taught."""
     layers = {"head": "head", "all": "all layers"}
-    return [
-        f"{layers.get(str(phase.train), f'top {phase.train} layers')} {done[phase.name]} at {phase.side} px"
-        for phase in recipe.phases
-        if done[phase.name]
-    ]
+
+    def say(phase: Phase) -> str:
+        learned = layers.get(str(phase.train), f"top {phase.train} layers")
+        taught = "" if phase.teachers is None else f" taught by {', '.join(phase.teachers.recipes)}"
+        return f"{learned} {done[phase.name]} at {phase.side} px{taught}"
+
+    return [say(phase) for phase in recipe.phases if done[phase.name]]
+
+
+def _minutes(history: Path) -> float:
+    return sum(float(row["seconds"]) for row in _read_csv(history)) / 60
 
 
 def _command(options: RunOptions, recipe: Recipe, own_recipe: Path | None) -> str:

@@ -7,6 +7,7 @@ split.csv        every film, its patient and its split
 unreadable.json  films that did not decode, with the reason
 duplicates.json  films that are equal pixel for pixel although they are in different splits
 state.json, history.csv, checkpoints/   see journal.py
+teachers/NAME/   the same three of each network that taught this one
 model.keras      the serving model, calibrated
 model.json       what must travel with it: operating points, calibration, figures, data, licence
 metrics.json, predictions.csv, curves.png
@@ -26,10 +27,11 @@ from filelock import FileLock, Timeout
 
 from pneumo_infer import __version__
 from pneumo_infer.files import write_json, write_whole
+from pneumo_train.batches import TrainingFilms
 from pneumo_train.dataset import IndexedFilm, Layout, index_films, parse_class_folders, read_patients, unnamed_patients
 from pneumo_train.devices import Distribute, computing
 from pneumo_train.errors import RunError
-from pneumo_train.fit import TrainingFilms, train
+from pneumo_train.fit import train
 from pneumo_train.journal import Journal
 from pneumo_train.pixels import DecodedFilms, decode_films
 from pneumo_train.progress import console, progress_bar

@@ -1,0 +1,27 @@
+"""Runs that a signal stops."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from tiny_training import read_csv
+
+
+def stop_run(command: list[str | Path], run: Path, how: signal.Signals, after_epochs: int = 1) -> tuple[int, str]:
+    """Start a command and send it a signal as soon as a run has so many epochs; its exit code and what it printed."""
+    # A suite that a shell runs in the background hands on that interrupts are ignored.
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, handler)
+    assert process.stderr is not None
+    deadline = time.monotonic() + 300
+    while len(read_csv(run / "history.csv")) < after_epochs:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(how)
+    _, printed = process.communicate()
+    return process.returncode, printed
