@@ -34,10 +34,10 @@ with quiet_import():
 
 VARIANTS: dict[str, Quantisation] = {
     "as it ships": CHOSEN,
-    "64 films": replace(CHOSEN, films=64),
+    "256 films": replace(CHOSEN, films=256),
     "1024 films": replace(CHOSEN, films=1024),
     "percentile 99.9": replace(CHOSEN, percentile=99.9),
-    "percentile 99.99": replace(CHOSEN, percentile=99.99),
+    "percentile 99.995": replace(CHOSEN, percentile=99.995),
     "percentile 99.999": replace(CHOSEN, percentile=99.999),
     "min and max": replace(CHOSEN, method="minmax"),
     "entropy": replace(CHOSEN, method="entropy"),

@@ -48,9 +48,9 @@ class Quantisation:
         Whether the graph is first arranged for a CPU.
     """
 
-    films: int = 256
+    films: int = 512
     method: Literal["percentile", "minmax", "entropy"] = "percentile"
-    percentile: float = 99.995
+    percentile: float = 99.99
     per_channel: bool = True
     float_convolutions: int = 0
     correct_bias: bool = True
