@@ -61,15 +61,16 @@ def test_classes_that_count_the_same_move_all_logits_by_their_odds(teacher: kera
     np.testing.assert_allclose(teacher(shown) - even(shown), np.full((4, 1), np.log(share / (1 - share))), atol=1e-4)
 
 
-def test_the_loss_of_agreement_is_the_cross_entropy_with_the_teacher(teacher: keras.Model) -> None:
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_the_loss_of_agreement_is_the_divergence_from_the_teacher(teacher: keras.Model, temperature: float) -> None:
     views = dark_or_bright(4).pixels.astype(np.float32)
     logits = np.array([[5.0], [6.0], [0.3], [-1.0], [2.0], [0.0]], np.float32)
-    agreement = Agreement(teacher)
+    agreement = Agreement(teacher, temperature)
     np.testing.assert_array_equal(agreement(logits, views, training=True), logits[:2])
-    taught = 1 / (1 + np.exp(-np.asarray(teacher(views))))
-    said = 1 / (1 + np.exp(-logits[2:]))
-    expected = -(taught * np.log(said) + (1 - taught) * np.log(1 - said)).mean()
-    assert float(agreement.losses[0]) == pytest.approx(expected, rel=1e-4)
+    taught = 1 / (1 + np.exp(-np.asarray(teacher(views)) / temperature))
+    said = 1 / (1 + np.exp(-logits[2:] / temperature))
+    divergence = taught * np.log(taught / said) + (1 - taught) * np.log((1 - taught) / (1 - said))
+    assert float(agreement.losses[0]) == pytest.approx(temperature**2 * divergence.mean(), rel=1e-3)
     assert agreement.trainable_variables == []
 
 

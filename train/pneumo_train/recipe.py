@@ -109,10 +109,12 @@ class Teachers(Section):
     random. Of each film they are shown a view that `augment` changes, and mixes with another film's where `mixup` is
     above 0 (the alpha of Zhang et al., "mixup", ICLR 2018). Of that same view the network learns to say what they say
     on average, beside what it learns of the phase's own crops. Views should be such that the teachers know better than
-    the network: those that learned on whole films know little of crops.
+    the network: those that learned on whole films know little of crops. A `temperature` above 1 teaches how sure they
+    are of films of which they are sure, too, which at 1 hardly matters, and weighs more beside the labels.
     """
 
     recipes: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)]
+    temperature: Annotated[float, Field(ge=1.0, le=20.0)] = 1.0
     mixup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     augment: Augment = Augment()
 

@@ -27,7 +27,9 @@ class Agreement(keras.layers.Layer):  # type: ignore[misc]
     """Adds to the loss how little a network agrees with its teacher, and passes on what it says of other films.
 
     Called with logits (N + M, 1), of which the last M are of the views, and with the views, float32 (M, 224, 224, 1) in
-    0..255; gives the first N logits. The loss is the mean cross-entropy between the probabilities of both.
+    0..255; gives the first N logits. The loss is the mean divergence of Kullback and Leibler between the
+    probabilities of both, made of logits that are divided by the temperature, times its square (Hinton et al., 2015,
+    section 2); it is 0 where both say the same.
 
     Parameters
     ----------
@@ -35,28 +37,38 @@ class Agreement(keras.layers.Layer):  # type: ignore[misc]
         From views to logits (M, 1). It learns nothing.
     """
 
-    def __init__(self, teacher: keras.Model, **settings: Any) -> None:
+    def __init__(self, teacher: keras.Model, temperature: float = 1.0, **settings: Any) -> None:
         super().__init__(**settings)
         self.teacher = teacher
         self.teacher.trainable = False
+        self.temperature = temperature
 
     def call(self, logits: Any, views: Any, training: bool = False) -> Any:
         labelled = ops.shape(logits)[0] - ops.shape(views)[0]
         if training:
             # In inference mode: its dropout and batch normalisation are to leave what it says alone.
-            taught = ops.sigmoid(self.teacher(views, training=False))
-            self.add_loss(ops.mean(ops.binary_crossentropy(taught, logits[labelled:], from_logits=True)))
+            taught = self.teacher(views, training=False) / self.temperature
+            said = logits[labelled:] / self.temperature
+            self.add_loss(self.temperature**2 * ops.mean(_divergence(ops.sigmoid(taught), taught, said)))
         return logits[:labelled]
 
     def compute_output_shape(self, logits_shape: tuple[int | None, ...], views_shape: Any) -> tuple[int | None, ...]:
         return (None, *logits_shape[1:])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "teacher": keras.saving.serialize_keras_object(self.teacher)}
+        teacher = keras.saving.serialize_keras_object(self.teacher)
+        return {**super().get_config(), "teacher": teacher, "temperature": self.temperature}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Agreement:
         return cls(**{**config, "teacher": keras.saving.deserialize_keras_object(config["teacher"])})
+
+
+def _divergence(probability: Any, its_logit: Any, other_logit: Any) -> Any:
+    def crossed_with(logit: Any) -> Any:
+        return ops.binary_crossentropy(probability, logit, from_logits=True)
+
+    return crossed_with(other_logit) - crossed_with(its_logit)
 
 
 def build_taught_model(
@@ -74,7 +86,8 @@ def build_taught_model(
     if teachers.mixup:
         views = keras.layers.MixUp(teachers.mixup, seed=seed)(views)
     logits = trunk(shrunk(ops.concatenate([crops, views]), phase.side))["logit"]
-    return keras.Model(image, Agreement(teacher, name="agreement", dtype="float32")(logits, views), name="training")
+    agreement = Agreement(teacher, teachers.temperature, name="agreement", dtype="float32")
+    return keras.Model(image, agreement(logits, views), name="training")
 
 
 def build_teacher(trunks: Sequence[keras.Model], films: TrainingFilms, classes_count_the_same: bool) -> keras.Model:
