@@ -39,10 +39,13 @@ def to_png(figure: Figure) -> bytes:
 
 
 def draw_curves(history: list[dict[str, Any]]) -> Figure:
-    """Loss and AUC over all epochs, the phases told apart by a line between them."""
+    """Loss and AUC over all epochs, the phases told apart by a line between them.
+
+    The loss is cross-entropy, to which training in a taught phase adds the divergence from the teachers.
+    """
     figure = _figure(10, 4)
     loss, auc = figure.subplots(1, 2)
-    _draw_curve(loss, history, "loss", "cross-entropy loss")
+    _draw_curve(loss, history, "loss", "loss")
     _draw_curve(auc, history, "auc", "ROC AUC")
     return figure
 
@@ -176,10 +179,10 @@ def _draw_curve(axes: Axes, history: list[dict[str, Any]], name: str, title: str
         if before["phase"] != after["phase"]:
             axes.axvline(after["epoch"] - 0.5, color="grey", linestyle=":")
     for phase in dict.fromkeys(row["phase"] for row in history):
-        first = next(row["epoch"] for row in history if row["phase"] == phase)
+        middle = np.mean([row["epoch"] for row in history if row["phase"] == phase])
         # Slanted, since the names of short phases would lie over each other.
         place = ("data", "axes fraction")
-        axes.annotate(phase, (first, 1.01), xycoords=place, color="grey", rotation=60, rotation_mode="anchor")
+        axes.annotate(phase, (middle, 1.01), xycoords=place, color="grey", rotation=60, rotation_mode="anchor")
     axes.set(xlabel="epoch", ylabel=title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
