@@ -65,7 +65,7 @@ def _data(described: dict[str, Any]) -> str:
 
 def _training(described: dict[str, Any], sha256: str) -> str:
     recipe = described["recipe"]
-    phases = "; ".join(map(_phase, recipe["phases"]))
+    phases = "; ".join(_phase(phase, recipe.get("teachers")) for phase in recipe["phases"])
     calibration, rounding = described["calibration"], described["rounding"]
     kept = "the last one" if recipe["fit"]["keep"] == "last" else "the one with the highest validation AUC"
     return "\n".join(
@@ -87,10 +87,13 @@ def _training(described: dict[str, Any], sha256: str) -> str:
     )
 
 
-def _phase(phase: dict[str, Any]) -> str:
+def _phase(phase: dict[str, Any], teachers: dict[str, Any] | None) -> str:
     schedule = f"trains {phase['train']}, at most {phase['epochs']} epochs at {phase['learning_rate']:g}"
-    teachers = phase.get("teachers")  # a model trained before there were any says nothing of them
-    taught = f", taught by itself, {', '.join(teachers['recipes'])} beside the labels" if teachers else ""
+    taught = ""
+    temperature = phase.get("teaching_temperature")  # a model trained before there were any says nothing of it
+    if teachers and temperature:
+        names = ", ".join(["itself", *teachers["recipes"]])
+        taught = f", taught by {names} at temperature {temperature:g} beside the labels"
     return f"{phase['name']} ({schedule}{taught})"
 
 

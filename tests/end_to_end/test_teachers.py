@@ -22,14 +22,15 @@ least_area = 0.5
 epochs = 2
 learning_rate = 1e-4
 schedule = "cosine"
+teaching_temperature = 4
 
-[phases.teachers]
+[teachers]
 mixup = 0.3
 
-[phases.teachers.recipes]
+[teachers.recipes]
 mobilenet = ["phases.0.side=64", "phases.1.side=64"]
 
-[phases.teachers.augment]
+[teachers.augment]
 flip = true
 """
 

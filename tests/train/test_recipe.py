@@ -87,16 +87,9 @@ def test_settings_that_cannot_be_used(own: Path, setting: str, problem: str) -> 
         (('train = "head"', 'train = "tail"'), r"phases\.0\.train"),
         (("validation = 0.1", "validation = 0.7"), r"split\.validation"),
         (("[split]", "[split"), "is no TOML"),
-        (("epochs = 4", "epochs = 4\nteachers.recipes = {}"), r"phases\.0\.teachers\.recipes: .*at least 1"),
-        (
-            ("epochs = 4", "epochs = 4\nteachers.recipes.own = []"),
-            r"phases\.head\.teachers\.recipes\.own: is no built-in recipe; choose from finetune, finetune40",
-        ),
-        (("epochs = 4", "epochs = 4\nteachers.recipes.finetune = []"), r"recipes\.finetune: has teachers itself"),
-        (
-            ("epochs = 4", 'epochs = 4\nteachers.recipes.frozen = ["fit.epoch=1"]'),
-            r"recipes\.frozen: fit\.epoch: Extra inputs",
-        ),
+        (("epochs = 4", "epochs = 4\nteaching_temperature = 0.5"), r"phases\.0\.teaching_temperature: .*equal to 1"),
+        (("epochs = 4", "epochs = 4\nteaching_temperature = 1"), "but there are no teachers"),
+        (("[fit]", "[teachers]\nrecipes.frozen = []\n[fit]"), "but no phase has a teaching_temperature"),
     ],
 )
 def test_errors_name_the_key(own: Path, change: tuple[str, str], problem: str) -> None:
@@ -108,10 +101,25 @@ def test_errors_name_the_key(own: Path, change: tuple[str, str], problem: str) -
     assert str(own) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("teachers", "problem"),
+    [
+        ("", r"teachers\.recipes: .*at least 1"),
+        ("own = []", r"teachers\.recipes\.own: is no built-in recipe; choose from finetune, finetune40"),
+        ("finetune = []", r"recipes\.finetune: has teachers itself"),
+        ('frozen = ["fit.epoch=1"]', r"recipes\.frozen: fit\.epoch: Extra inputs"),
+    ],
+)
+def test_teachers_that_cannot_teach(own: Path, teachers: str, problem: str) -> None:
+    own.write_text(f"{OWN}teaching_temperature = 1\n[teachers.recipes]\n{teachers}\n")
+    with pytest.raises(RecipeError, match=problem):
+        read_recipe(str(own))
+
+
 def test_teachers_are_changed_as_on_the_command_line_and_take_no_longer(own: Path) -> None:
-    own.write_text(OWN + 'teachers.recipes.frozen = ["phases.0.side=96"]\n')
+    own.write_text(OWN + 'teaching_temperature = 1\n[teachers.recipes]\nfrozen = ["phases.0.side=96"]\n')
     recipe = read_recipe(str(own), ["fit.epochs=2"])
-    teachers = recipe.teachers_of(recipe.phases[0])
+    teachers = recipe.teacher_recipes()
     assert list(teachers) == ["frozen"]
     assert teachers["frozen"].phases[0].side == 96
     assert [phase.epochs for phase in teachers["frozen"].planned_phases()] == [2]

@@ -33,7 +33,7 @@ def test_a_taught_run_names_its_teachers_and_counts_their_minutes(tiny_run: Path
     run = tmp_path / "taught"
     shutil.copytree(tiny_run, run)
     recipe = (run / "recipe.toml").read_text()
-    (run / "recipe.toml").write_text(recipe + "[phases.teachers.recipes]\nfrozen = []\n")
+    (run / "recipe.toml").write_text(recipe + "teaching_temperature = 2\n[teachers.recipes]\nfrozen = []\n")
     alone = read_row(run, Path("rows"))
     assert alone.epochs == ["head 8 at 224 px", "top 10 layers 2 at 224 px taught by frozen"]
     (run / "teachers" / "frozen").mkdir(parents=True)

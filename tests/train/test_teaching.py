@@ -77,7 +77,7 @@ def test_the_loss_of_agreement_is_the_divergence_from_the_teacher(teacher: keras
 def test_a_network_comes_to_say_what_its_teacher_says(teacher: keras.Model, tmp_path: Path) -> None:
     films = dark_or_bright(64)
     trunk = ignorant()
-    model = build_taught_model(trunk, teacher, Augment(brightness=0.1), PHASE, TEACHERS, seed=3)
+    model = build_taught_model(trunk, Agreement(teacher), Augment(brightness=0.1), PHASE, TEACHERS, seed=3)
     model.compile(keras.optimizers.Adam(0.02), keras.losses.BinaryCrossentropy(from_logits=True))
     before = [weight.copy() for weight in teacher.get_weights()]
     # Labels that say nothing: what is learned is the teacher's.

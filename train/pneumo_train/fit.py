@@ -15,7 +15,7 @@ from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint
 from pneumo_train.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
 from pneumo_train.progress import EpochProgress, console
 from pneumo_train.recipe import Fit, Phase, Recipe
-from pneumo_train.teaching import build_taught_model, build_teacher
+from pneumo_train.teaching import Agreement, build_taught_model, build_teacher
 
 TEACHERS = "teachers"  # folder of a run that holds its teachers' own
 WARM_UP = 0.1  # share of a cosine schedule's steps in which the rate rises
@@ -57,18 +57,19 @@ def _start_or_resume(
         trunk = rebuild_trunk(_kept_trunk(journal), recipe.network)
     set_trainable(trunk, phase, pretrained=weights != "none")
     augment = phase.augment or recipe.augment
-    if phase.teachers is None:
+    if phase.teaching_temperature is None or recipe.teachers is None:
         model = build_training_model(trunk, augment, phase, recipe.split.seed)
     else:
-        teacher = _train_teachers(recipe, phase, weights, films, journal)
-        model = build_taught_model(trunk, teacher, augment, phase, phase.teachers, recipe.split.seed)
+        teacher = _train_teachers(recipe, weights, films, journal)
+        agreement = Agreement(teacher, phase.teaching_temperature, dtype="float32")
+        model = build_taught_model(trunk, agreement, augment, phase, recipe.teachers, recipe.split.seed)
     _compile(model, phase, recipe.fit, batches_an_epoch)
     return model
 
 
-def _train_teachers(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, journal: Journal) -> keras.Model:
+def _train_teachers(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) -> keras.Model:
     trunks = [] if journal.kept is None else [rebuild_trunk(_kept_trunk(journal), recipe.network)]
-    for name, taught_by in recipe.teachers_of(phase).items():
+    for name, taught_by in recipe.teacher_recipes().items():
         console.print(f"teacher {name}", highlight=False)
         start = "none" if taught_by.network.weights == "none" else weights
         trunk = train(taught_by, start, films, Journal.read(journal.folder / TEACHERS / name))

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_train.errors import RecipeError
@@ -102,19 +102,17 @@ class Fit(Section):
 
 
 class Teachers(Section):
-    """What else says what a phase's network is to learn: not a film's label alone, but what others make of it.
+    """What else says what a network is to learn: not a film's label alone, but what others make of it.
 
-    The teachers are the network as the phase finds it, and those of `recipes`: built-in ones by name, each with what is
-    set in it, as on the command line. Each is trained first, in this split and from the same weights unless its own are
-    random. Of each film they are shown a view that `augment` changes, and mixes with another film's where `mixup` is
-    above 0 (the alpha of Zhang et al., "mixup", ICLR 2018). Of that same view the network learns to say what they say
-    on average, beside what it learns of the phase's own crops. Views should be such that the teachers know better than
-    the network: those that learned on whole films know little of crops. A `temperature` above 1 teaches how sure they
-    are of films of which they are sure, too, which at 1 hardly matters, and weighs more beside the labels.
+    The teachers are the network as a taught phase finds it, and those of `recipes`: built-in ones by name, each with
+    what is set in it, as on the command line. Each is trained first, in this split and from the same weights unless its
+    own are random. Of each film they are shown a view that `augment` changes, and mixes with another film's where
+    `mixup` is above 0 (the alpha of Zhang et al., "mixup", ICLR 2018). Of that same view the network learns to say what
+    they say on average, beside what it learns of the phase's own crops. Views should be such that the teachers know
+    better than the network: those that learned on whole films know little of crops.
     """
 
     recipes: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)]
-    temperature: Annotated[float, Field(ge=1.0, le=20.0)] = 1.0
     mixup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     augment: Augment = Augment()
 
@@ -129,7 +127,8 @@ class Phase(Section):
     shows at least `least_area` of the film. The rate is `constant` until a plateau lowers it and early stopping ends
     the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. `augment` replaces that of
     the recipe in this phase: a network that has learned more bears more (Tan & Le, "EfficientNetV2", ICML 2021).
-    `teachers`, where given, teach beside the labels.
+    Where there is a `teaching_temperature`, the recipe's teachers teach beside the labels. Above 1 they also teach how
+    sure they are of films of which they are sure, which at 1 hardly matters, and weigh more beside the labels.
     """
 
     name: str
@@ -141,7 +140,7 @@ class Phase(Section):
     learning_rate: Annotated[float, Field(gt=0.0)]
     schedule: Literal["constant", "cosine"] = "constant"
     augment: Augment | None = None
-    teachers: Teachers | None = None
+    teaching_temperature: Annotated[float, Field(ge=1.0, le=20.0)] | None = None
 
 
 class Recipe(Section):
@@ -153,16 +152,26 @@ class Recipe(Section):
     network: Network
     augment: Augment = Augment()
     fit: Fit
+    teachers: Teachers | None = None
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _phases_are_taught_by_teachers(self) -> Self:
+        taught = any(phase.teaching_temperature is not None for phase in self.phases)
+        if taught and self.teachers is None:
+            raise ValueError("phases have a teaching_temperature, but there are no teachers")
+        if self.teachers is not None and not taught:
+            raise ValueError("there are teachers, but no phase has a teaching_temperature")
+        return self
 
     def planned_phases(self) -> tuple[Phase, ...]:
         """The phases with no more epochs than `fit.epochs` allows."""
         most = self.fit.epochs
         return tuple(p if most is None else p.model_copy(update={"epochs": min(p.epochs, most)}) for p in self.phases)
 
-    def teachers_of(self, phase: Phase) -> dict[str, Recipe]:
-        """Read the recipes of a phase's teachers, by name; they take no more epochs than this one may."""
-        wanted = {} if phase.teachers is None else phase.teachers.recipes
+    def teacher_recipes(self) -> dict[str, Recipe]:
+        """Read the recipes of the teachers, by name; they take no more epochs than this one may."""
+        wanted = {} if self.teachers is None else self.teachers.recipes
         recipes = {name: _read(name, settings) for name, settings in wanted.items()}
         return {
             name: recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"epochs": self.fit.epochs})})
@@ -200,22 +209,21 @@ def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
         the message names the key.
     """
     recipe = _read(name, settings)
-    for phase in recipe.phases:
-        _check_teachers(name, phase)
+    if recipe.teachers is not None:
+        _check_teachers(name, recipe.teachers)
     return recipe
 
 
-def _check_teachers(name: str, phase: Phase) -> None:
-    teachers = {} if phase.teachers is None else phase.teachers.recipes
-    for teacher, settings in teachers.items():
-        subject = f"{name}, phases.{phase.name}.teachers.recipes.{teacher}"
+def _check_teachers(name: str, teachers: Teachers) -> None:
+    for teacher, settings in teachers.recipes.items():
+        subject = f"{name}, teachers.recipes.{teacher}"
         if not _builtin(teacher).is_file():
             raise RecipeError(subject, "is no built-in recipe", f"choose from {', '.join(_builtin_names())}")
         try:
             recipe = _read(teacher, settings)
         except RecipeError as error:
             raise RecipeError(subject, error.problem, error.remedy) from error
-        if any(its_phase.teachers for its_phase in recipe.phases):
+        if recipe.teachers is not None:
             raise RecipeError(subject, "has teachers itself", "name recipes that have none")
 
 

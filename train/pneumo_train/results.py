@@ -162,11 +162,12 @@ def _figures_by_patient(predictions: list[dict[str, str]], threshold: float) -> 
 def _epochs(recipe: Recipe, done: Counter[str]) -> list[str]:
     """For example `top 95 layers 3 at 224 px`, and by which recipes they were taught."""
     layers = {"head": "head", "all": "all layers"}
+    teachers = "" if recipe.teachers is None else f" taught by {', '.join(recipe.teachers.recipes)}"
 
     def say(phase: Phase) -> str:
         learned = layers.get(str(phase.train), f"top {phase.train} layers")
-        taught = "" if phase.teachers is None else f" taught by {', '.join(phase.teachers.recipes)}"
-        return f"{learned} {done[phase.name]} at {phase.side} px{taught}"
+        taught = phase.teaching_temperature is not None
+        return f"{learned} {done[phase.name]} at {phase.side} px{teachers if taught else ''}"
 
     return [say(phase) for phase in recipe.phases if done[phase.name]]
 

@@ -72,9 +72,9 @@ def _divergence(probability: Any, its_logit: Any, other_logit: Any) -> Any:
 
 
 def build_taught_model(
-    trunk: keras.Model, teacher: keras.Model, augment: Augment, phase: Phase, teachers: Teachers, seed: int
+    trunk: keras.Model, agreement: Agreement, augment: Augment, phase: Phase, teachers: Teachers, seed: int
 ) -> keras.Model:
-    """Put augmentation before the trunk, and a teacher beside it: uint8 (N, 224, 224, 1) to logits of the crops.
+    """Put augmentation before the trunk, and agreement behind it: uint8 (N, 224, 224, 1) to logits of the crops.
 
     Each film is seen twice in training: as a crop, of which the label is learned, and as a view, of which it is learned
     what the teacher says. Both go through the trunk as one batch, so that its batch normalisation sees films as they
@@ -86,7 +86,6 @@ def build_taught_model(
     if teachers.mixup:
         views = keras.layers.MixUp(teachers.mixup, seed=seed)(views)
     logits = trunk(shrunk(ops.concatenate([crops, views]), phase.side))["logit"]
-    agreement = Agreement(teacher, teachers.temperature, name="agreement", dtype="float32")
     return keras.Model(image, agreement(logits, views), name="training")
 
 
