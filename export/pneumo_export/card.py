@@ -7,6 +7,7 @@ from typing import Any
 from pneumo_export.metadata import INTENDED_USE
 from pneumo_export.parity import Proof
 from pneumo_infer import __version__
+from pneumo_train.recipe import name_layers
 from pneumo_train.trained import TrainedModel
 
 
@@ -65,15 +66,14 @@ def _data(described: dict[str, Any]) -> str:
 
 def _training(described: dict[str, Any], sha256: str) -> str:
     recipe = described["recipe"]
-    phases = "; ".join(_phase(phase, recipe.get("teachers")) for phase in recipe["phases"])
     calibration, rounding = described["calibration"], described["rounding"]
     kept = "the last one" if recipe["fit"]["keep"] == "last" else "the one with the highest validation AUC"
     return "\n".join(
         [
             "## Training",
-            f"Recipe: {recipe['summary']}. Phases: {phases}; {described['epochs']} epochs were trained in all, "
-            f"{kept} was kept.",
+            f"Recipe: {recipe['summary']}. {described['epochs']} epochs were trained in all, {kept} was kept.",
             "",
+            *_phases(recipe),
             f"Weights that it starts from: {described['weights']['source']}.",
             "",
             f"Calibration: {calibration['method']}, slope {calibration['slope']:.4f} and offset "
@@ -87,14 +87,21 @@ def _training(described: dict[str, Any], sha256: str) -> str:
     )
 
 
-def _phase(phase: dict[str, Any], teachers: dict[str, Any] | None) -> str:
-    schedule = f"trains {phase['train']}, at most {phase['epochs']} epochs at {phase['learning_rate']:g}"
-    taught = ""
-    temperature = phase.get("teaching_temperature")  # a model trained before there were any says nothing of it
-    if teachers and temperature:
-        names = ", ".join(["itself", *teachers["recipes"]])
-        taught = f", taught by {names} at temperature {temperature:g} beside the labels"
-    return f"{phase['name']} ({schedule}{taught})"
+def _phases(recipe: dict[str, Any]) -> list[str]:
+    lines = [
+        "| phase | trains | film, px | least area of a crop | epochs at most | learning rate | taught at temperature |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for phase in recipe["phases"]:
+        temperature = phase.get("teaching_temperature")  # a model trained before there were any says nothing of it
+        lines.append(
+            f"| {phase['name']} | {name_layers(phase['train'])} | {phase['side']} | {phase['least_area']:g} "
+            f"| {phase['epochs']} | {phase['learning_rate']:g} | {'' if temperature is None else f'{temperature:g}'} |"
+        )
+    if recipe.get("teachers"):
+        names = ", ".join(f"`{name}`" for name in recipe["teachers"]["recipes"])
+        lines += ["", f"Where a temperature is given, {names} and the network itself taught beside the labels."]
+    return [*lines, ""]
 
 
 def _performance(described: dict[str, Any]) -> str:

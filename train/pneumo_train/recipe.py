@@ -183,6 +183,11 @@ class Recipe(Section):
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
 
+def name_layers(train: str | int) -> str:
+    """What a phase trains, in words: `head`, `all layers`, `top 40 layers`."""
+    return {"head": "head", "all": "all layers"}.get(str(train), f"top {train} layers")
+
+
 def builtin_recipes() -> dict[str, Recipe]:
     """All recipes that ship, by name."""
     return {name: read_recipe(name) for name in _builtin_names()}

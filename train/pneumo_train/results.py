@@ -19,7 +19,7 @@ from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.fit import TEACHERS
 from pneumo_train.measures import bootstrap_by_patient
 from pneumo_train.network import weights_name
-from pneumo_train.recipe import Phase, Recipe, builtin_recipes, read_recipe
+from pneumo_train.recipe import Phase, Recipe, builtin_recipes, name_layers, read_recipe
 from pneumo_train.run import RECIPE_FILE, RunOptions, read_options
 from pneumo_train.trained import MODEL_FILE, description_of
 
@@ -161,13 +161,11 @@ def _figures_by_patient(predictions: list[dict[str, str]], threshold: float) -> 
 
 def _epochs(recipe: Recipe, done: Counter[str]) -> list[str]:
     """For example `top 95 layers 3 at 224 px`, and by which recipes they were taught."""
-    layers = {"head": "head", "all": "all layers"}
     teachers = "" if recipe.teachers is None else f" taught by {', '.join(recipe.teachers.recipes)}"
 
     def say(phase: Phase) -> str:
-        learned = layers.get(str(phase.train), f"top {phase.train} layers")
         taught = phase.teaching_temperature is not None
-        return f"{learned} {done[phase.name]} at {phase.side} px{teachers if taught else ''}"
+        return f"{name_layers(phase.train)} {done[phase.name]} at {phase.side} px{teachers if taught else ''}"
 
     return [say(phase) for phase in recipe.phases if done[phase.name]]
 
