@@ -42,6 +42,7 @@ VARIANTS: dict[str, Quantisation] = {
     "min and max": replace(CHOSEN, method="minmax"),
     "entropy": replace(CHOSEN, method="entropy"),
     "one scale a tensor": replace(CHOSEN, per_channel=False),
+    "weights of 8 bits": replace(CHOSEN, weight_bits=8),
     "conv1 in float": replace(CHOSEN, float_convolutions=1),
     "conv1 and conv2 in float": replace(CHOSEN, float_convolutions=10),
     "conv1 to conv3 in float": replace(CHOSEN, float_convolutions=22),

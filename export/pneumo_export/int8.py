@@ -40,6 +40,8 @@ class Quantisation:
         A few outliers would stretch an activation's range and coarsen all its other steps.
     per_channel
         Whether each channel of a convolution has a scale of its own.
+    weight_bits
+        With 7 the sums of x86 processors without VNNI cannot saturate, and every processor gives the same answers.
     float_convolutions
         So many of the first convolutions stay in float; 10 are conv1 and conv2.
     correct_bias
@@ -52,6 +54,7 @@ class Quantisation:
     method: Literal["percentile", "minmax", "entropy"] = "percentile"
     percentile: float = 99.99
     per_channel: bool = True
+    weight_bits: Literal[7, 8] = 7
     float_convolutions: int = 0
     correct_bias: bool = True
     rearranged: bool = True
@@ -74,8 +77,7 @@ def choose_calibration_rows(rows: NDArray[np.intp], seed: int, films: int = CHOS
 def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN) -> None:
     """Write an int8 version of a graph.
 
-    QDQ format, per channel, uint8 activations with int8 weights of 7 bits: without the eighth bit the sums of
-    x86 processors without VNNI cannot saturate.
+    QDQ format, uint8 activations with int8 weights.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN)
             op_types_to_quantize=QUANTISED_OPERATORS,
             nodes_to_exclude=kept,
             per_channel=choice.per_channel,
-            reduce_range=True,
+            reduce_range=choice.weight_bits == 7,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=METHODS[choice.method],
