@@ -25,7 +25,7 @@ with quiet_import():
     import onnx
 
     from pneumo_export.graph import convert
-    from pneumo_export.int8 import CHOSEN, Quantisation, choose_calibration_rows, quantise
+    from pneumo_export.int8 import CHOSEN, Quantisation, choose_calibration_rows, prepare, quantise_prepared
     from pneumo_export.running import run_file
     from pneumo_infer.session import open_session
     from pneumo_train.measures import figures_at
@@ -81,15 +81,25 @@ def main(
         files = {"fp32": Path(folder) / "fp32.onnx"}
         onnx.save(convert(source.keras_model), files["fp32"])
         for number, (name, choice) in enumerate(VARIANTS.items()):
-            rows = choose_calibration_rows(films.rows["train"], seed, choice.films)
+            calibration = films.pixels[choose_calibration_rows(films.rows["train"], seed, choice.films)]
+            prepared, ranges = _prepared(files["fp32"], calibration, choice)
             files[name] = Path(folder) / f"{number}.onnx"
-            quantise(files["fp32"], files[name], films.pixels[rows], choice)
+            quantise_prepared(prepared, ranges, files["fp32"], files[name], calibration, choice)
             print(f"quantised: {name}", flush=True)
         fp32 = {output: run_file(files["fp32"], output, held_out) for output in OUTPUTS}
         measured = {name: _measure(file, held_out, targets, fp32, point["threshold"]) for name, file in files.items()}
         milliseconds = take_turns({name: _reader(file) for name, file in files.items()}, noise_films(rounds))
     with write_whole(to) as file:
         file.write(_table(measured, milliseconds, len(held_out), rounds))
+
+
+def _prepared(fp32: Path, films: Any, choice: Quantisation) -> tuple[Path, Path]:
+    """Prepare the graph, unless that was done with the same choices."""
+    name = f"{choice.films}-{choice.method}-{choice.percentile}-{choice.rearranged}"
+    prepared, ranges = fp32.with_name(f"{name}.onnx"), fp32.with_name(f"{name}.json")
+    if not ranges.exists():
+        prepare(fp32, prepared, ranges, films, choice)
+    return prepared, ranges
 
 
 def _measure(file: Path, films: Any, targets: Any, fp32: dict[str, Any], threshold: float) -> Measured:

@@ -88,31 +88,55 @@ def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN)
     """
     prepared, ranges = int8.with_suffix(".prepared.onnx"), int8.with_suffix(".ranges.json")
     try:
-        proto = onnx.load(fp32)
-        if choice.rearranged:
-            arrange_for_cpu(proto)
-        onnx.save(proto, prepared)
-        quant_pre_process(str(prepared), str(prepared), skip_symbolic_shape=True)
-        graph = _prepare(prepared, ranges, films, choice)
-        convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
-        kept = [*convolutions[: choice.float_convolutions], *outside_convolutions(graph)]
-        quantize_static(
-            str(prepared),
-            str(int8),
-            None,
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=QUANTISED_OPERATORS,
-            nodes_to_exclude=kept,
-            per_channel=choice.per_channel,
-            reduce_range=choice.weight_bits == 7,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=METHODS[choice.method],
-            calibration_cache_path=ranges,
-        )
+        prepare(fp32, prepared, ranges, films, choice)
+        quantise_prepared(prepared, ranges, fp32, int8, films, choice)
     finally:
         prepared.unlink(missing_ok=True)
         ranges.unlink(missing_ok=True)
+
+
+def prepare(fp32: Path, prepared: Path, ranges: Path, films: Film, choice: Quantisation) -> None:
+    """Write the graph that is quantised and the ranges of its activations, which take most of the time.
+
+    Of the choices, `films`, `method`, `percentile` and `rearranged` matter here.
+    """
+    proto = onnx.load(fp32)
+    if choice.rearranged:
+        arrange_for_cpu(proto)
+    onnx.save(proto, prepared)
+    quant_pre_process(str(prepared), str(prepared), skip_symbolic_shape=True)
+    proto = onnx.load(prepared)
+    # Now that convolutions hold their normalisation.
+    joined = join_shortcuts(proto.graph) if choice.rearranged else []
+    onnx.save(proto, prepared)
+    write_ranges(prepared, ranges, films, QUANTISED_OPERATORS, METHODS[choice.method], choice.percentile)
+    measured = load_tensors_data(ranges)
+    match_ranges(proto.graph, measured, joined)
+    onnx.save(proto, prepared)
+    save_tensors_data(measured, ranges)
+
+
+def quantise_prepared(
+    prepared: Path, ranges: Path, fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN
+) -> None:
+    """Write an int8 version of what `prepare` wrote with the same films and choices."""
+    graph = onnx.load(prepared).graph
+    convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
+    kept = [*convolutions[: choice.float_convolutions], *outside_convolutions(graph)]
+    quantize_static(
+        str(prepared),
+        str(int8),
+        None,
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=QUANTISED_OPERATORS,
+        nodes_to_exclude=kept,
+        per_channel=choice.per_channel,
+        reduce_range=choice.weight_bits == 7,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        calibrate_method=METHODS[choice.method],
+        calibration_cache_path=ranges,
+    )
     proto = onnx.load(int8)
     if choice.rearranged:
         add_up_integers(proto)
@@ -121,19 +145,6 @@ def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN)
     _drop_unused_domains(proto)
     _sort_settings(proto)
     onnx.save(proto, int8)
-
-
-def _prepare(prepared: Path, ranges: Path, films: Film, choice: Quantisation) -> onnx.GraphProto:
-    """Join the shortcuts, now that convolutions hold their normalisation, and write the ranges of what is there."""
-    proto = onnx.load(prepared)
-    joined = join_shortcuts(proto.graph) if choice.rearranged else []
-    onnx.save(proto, prepared)
-    write_ranges(prepared, ranges, films, QUANTISED_OPERATORS, METHODS[choice.method], choice.percentile)
-    measured = load_tensors_data(ranges)
-    match_ranges(proto.graph, measured, joined)
-    onnx.save(proto, prepared)
-    save_tensors_data(measured, ranges)
-    return proto.graph
 
 
 def _correct_logit_bias(proto: onnx.ModelProto, shift: float) -> None:
