@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from pneumo_infer.errors import MissingExtraError, PneumoError
+from pneumo_train.memory import keep_freed_memory
 from pneumo_train.quiet import quiet_import
 
 CLASS_FOLDER = typer.Option(
@@ -35,6 +36,7 @@ class Distribute(StrEnum):
 
 def main() -> None:
     """Run pneumo-train: exit 0 when trained, 2 when it was called wrongly, 130 when interrupted."""
+    keep_freed_memory()
     app()
 
 

@@ -1,0 +1,104 @@
+"""What it brings to training that freed memory is kept: `pneumo-train`'s way beside glibc's own, in turns.
+
+    python -m benchmarks.kept_memory
+
+Needs the `train` extra. Each turn is a process of its own, since malloc cannot be set back, and trains a phase of a
+recipe on films of noise.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.record import Comparison, publish
+from pneumo_train.memory import keep_freed_memory
+from pneumo_train.quiet import quiet_import
+
+app = typer.Typer(add_completion=False)
+OURS, PEER = "kept", "handed-back"
+HOW = (
+    "Milliseconds a film in an epoch of {batches} batches after one that compiles, phase `{phase}` of `{recipe}`, "
+    "films of noise, network with random weights; the peak of resident memory as the kernel counts it; medians of "
+    "{rounds} processes of each, in turns."
+)
+
+
+@app.callback(invoke_without_command=True)
+def compare(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Option(help="Whose phase is timed.")] = "finetune",
+    phase: Annotated[int, typer.Option(min=0, help="Which phase.")] = 1,
+    batches: Annotated[int, typer.Option(min=4, help="Batches in an epoch.")] = 20,
+    rounds: Annotated[int, typer.Option(min=1, help="Processes of each kind.")] = 3,
+    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+) -> None:
+    """Train in processes of both kinds, and publish the ratios."""
+    if context.invoked_subcommand:
+        return
+    found: dict[str, list[tuple[float, float]]] = {OURS: [], PEER: []}
+    for _ in range(rounds):
+        for kind, figures in found.items():
+            command = [sys.executable, "-m", "benchmarks.kept_memory", "train", kind, recipe, str(phase), str(batches)]
+            figures.append(tuple(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)))
+    (ours, our_peak), (theirs, their_peak) = (
+        [statistics.median(f) for f in zip(*found[k], strict=True)] for k in found
+    )
+    from pneumo_train.recipe import read_recipe
+
+    publish(
+        "kept_memory",
+        HOW.format(batches=batches, phase=read_recipe(recipe).phases[phase].name, recipe=recipe, rounds=rounds),
+        [
+            Comparison("an epoch, freed memory kept", "handed back", ours, theirs, "ms", "peer / ours"),
+            Comparison("peak memory, freed memory kept", "handed back", our_peak, their_peak, "MiB", "ours / peer"),
+        ],
+        to,
+    )
+
+
+@app.command()
+def train(kind: str, recipe: str, phase: int, batches: int) -> None:
+    """Train in this process, and print milliseconds a film and the peak of its memory in MiB."""
+    if kind == OURS and not keep_freed_memory():
+        raise SystemExit("this needs glibc, and an environment that does not set malloc")
+    milliseconds = _time_epoch(recipe, phase, batches)
+    typer.echo(json.dumps([milliseconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+
+
+def _time_epoch(recipe_name: str, number: int, batches: int) -> float:
+    with quiet_import():
+        import keras
+    from pneumo_train.batches import FilmBatches
+    from pneumo_train.network import build_training_model, build_trunk, set_trainable
+    from pneumo_train.recipe import read_recipe
+
+    recipe = read_recipe(recipe_name)
+    phase = recipe.phases[number]
+    keras.utils.set_random_seed(0)
+    films = batches * recipe.fit.batch_size
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (films, 224, 224, 1), dtype=np.uint8)
+    targets = rng.integers(0, 2, films).astype(np.float32)
+    trunk = build_trunk("none", recipe.network)
+    set_trainable(trunk, phase, pretrained=True)
+    model = build_training_model(trunk, phase.augment or recipe.augment, phase, seed=0)
+    model.compile(optimizer="adam", loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    feed = FilmBatches(pixels, targets, np.arange(films), recipe.fit.batch_size, shuffle_seed=0).feed()
+    model.fit(feed, shuffle=False, verbose=0)
+    began = time.perf_counter()
+    model.fit(feed, shuffle=False, verbose=0)
+    return 1000 * (time.perf_counter() - began) / films
+
+
+if __name__ == "__main__":
+    app()
