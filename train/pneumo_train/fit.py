@@ -7,6 +7,7 @@ from functools import partial
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from pneumo_train.batches import FilmBatches, SeedEachEpoch, TrainingFilms
 from pneumo_train.devices import devices_that_share_evenly
@@ -18,6 +19,7 @@ from pneumo_train.recipe import Fit, Phase, Recipe
 from pneumo_train.teaching import Agreement, build_taught_model, build_teacher
 
 TEACHERS = "teachers"  # folder of a run that holds its teachers' own
+RANKED_BETWEEN = np.linspace(-16, 16, 1601)  # logits; float32 tells no probability from 1 beyond
 WARM_UP = 0.1  # share of a cosine schedule's steps in which the rate rises
 
 
@@ -101,8 +103,17 @@ def _compile(model: keras.Model, phase: Phase, fit: Fit, batches_an_epoch: int) 
             ema_momentum=fit.averaged_weights,
         ),
         loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=fit.label_smoothing),
-        metrics=[keras.metrics.AUC(from_logits=True, name="auc"), keras.metrics.BinaryAccuracy(threshold=0.0)],
+        metrics=[auc_of_logits(), keras.metrics.BinaryAccuracy(threshold=0.0)],
     )
+
+
+def auc_of_logits() -> keras.metrics.AUC:
+    """ROC AUC of logits, at thresholds that lie evenly among these.
+
+    Keras' own lie evenly among probabilities, and a network that is sure of its films has hardly any probability
+    between two of those: an AUC of 0.991 was counted as 0.974, and another epoch kept.
+    """
+    return keras.metrics.AUC(thresholds=expit(RANKED_BETWEEN).tolist(), from_logits=True, name="auc")
 
 
 def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, journal: Journal) -> None:
