@@ -99,9 +99,18 @@ def _phases(recipe: dict[str, Any]) -> list[str]:
             f"| {phase['epochs']} | {phase['learning_rate']:g} | {'' if temperature is None else f'{temperature:g}'} |"
         )
     if recipe.get("teachers"):
-        names = ", ".join(f"`{name}`" for name in recipe["teachers"]["recipes"])
+        names = _recipes_of(recipe["teachers"])
         lines += ["", f"Where a temperature is given, {names} and the network itself taught beside the labels."]
+    for phase in recipe["phases"]:
+        if phase.get("teachers"):
+            names = _recipes_of(phase["teachers"])
+            lines += ["", f"In *{phase['name']}*, {names} and the network itself taught beside the labels."]
     return [*lines, ""]
+
+
+def _recipes_of(teachers: dict[str, Any]) -> str:
+    """Name the teachers' recipes, each with what was set in it."""
+    return ", ".join(f"`{name}`" + f" ({', '.join(s)})" * bool(s) for name, s in teachers["recipes"].items())
 
 
 def _performance(described: dict[str, Any]) -> str:

@@ -23,12 +23,14 @@ epochs = 2
 learning_rate = 1e-4
 schedule = "cosine"
 teaching_temperature = 4
+teachers.mirrored = true
+teachers.recipes.mobilenet = ["phases.0.side=64", "phases.1.side=64"]
 
 [teachers]
 mixup = 0.3
 
 [teachers.recipes]
-mobilenet = ["phases.0.side=64", "phases.1.side=64"]
+frozen = []
 
 [teachers.augment]
 flip = true
@@ -44,7 +46,7 @@ def taught(light: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> Tin
 
 def test_teachers_are_trained_first_and_once(taught: TinyTraining, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    teacher = run / "teachers" / "mobilenet"
+    teacher = run / "teachers" / "taught" / "mobilenet"
     command = [*taught.command(run), "--set", "fit.epochs=2"]
     stop_run(command, teacher, signal.SIGKILL)
     assert [row["phase"] for row in read_csv(run / "history.csv")] == ["head"] * 2 + ["top"] * 2
@@ -55,3 +57,4 @@ def test_teachers_are_trained_first_and_once(taught: TinyTraining, tmp_path: Pat
     assert [row["phase"] for row in read_csv(run / "history.csv")] == ["head"] * 2 + ["top"] * 2 + ["taught"] * 2
     assert (teacher / "history.csv").read_bytes() == its_epochs
     assert (run / "model.json").exists()
+    assert not (run / "teachers" / "frozen").exists()  # the phase has a teacher of its own

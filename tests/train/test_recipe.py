@@ -90,6 +90,10 @@ def test_settings_that_cannot_be_used(own: Path, setting: str, problem: str) -> 
         (("epochs = 4", "epochs = 4\nteaching_temperature = 0.5"), r"phases\.0\.teaching_temperature: .*equal to 1"),
         (("epochs = 4", "epochs = 4\nteaching_temperature = 1"), "but there are no teachers"),
         (("[fit]", "[teachers]\nrecipes.frozen = []\n[fit]"), "but no phase has a teaching_temperature"),
+        (
+            ("epochs = 4", "epochs = 4\nteachers.recipes.frozen = []"),
+            "a phase has teachers, but no teaching_temperature",
+        ),
     ],
 )
 def test_errors_name_the_key(own: Path, change: tuple[str, str], problem: str) -> None:
@@ -119,10 +123,28 @@ def test_teachers_that_cannot_teach(own: Path, teachers: str, problem: str) -> N
 def test_teachers_are_changed_as_on_the_command_line_and_take_no_longer(own: Path) -> None:
     own.write_text(OWN + 'teaching_temperature = 1\n[teachers.recipes]\nfrozen = ["phases.0.side=96"]\n')
     recipe = read_recipe(str(own), ["fit.epochs=2"])
-    teachers = recipe.teacher_recipes()
+    assert recipe.teachers is not None
+    teachers = recipe.recipes_of(recipe.teachers)
     assert list(teachers) == ["frozen"]
     assert teachers["frozen"].phases[0].side == 96
     assert [phase.epochs for phase in teachers["frozen"].planned_phases()] == [2]
+
+
+def test_a_phase_can_have_teachers_of_its_own(own: Path) -> None:
+    phase = OWN[OWN.index("[[phases]]") :]
+    taught = phase + "teaching_temperature = 1\n"
+    taught_by_others = taught + 'teachers.recipes.scratch = ["phases.0.side=64"]\n'
+    own.write_text(OWN + taught + taught_by_others + "[teachers.recipes]\nfrozen = []\n")
+    recipe = read_recipe(str(own))
+    first, second, third = [recipe.teachers_in(phase) for phase in recipe.phases]
+    assert first is None
+    assert second == recipe.teachers
+    assert third is not None
+    assert recipe.recipes_of(third)["scratch"].phases[0].side == 64
+
+    own.write_text(own.read_text().replace("phases.0.side=64", "phases.0.side=1"))
+    with pytest.raises(RecipeError, match=r"teachers\.recipes\.scratch: phases\.0\.side: .*equal to 64"):
+        read_recipe(str(own))
 
 
 def test_an_unknown_recipe_lists_the_known(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ def test_a_taught_run_names_its_teachers_and_counts_their_minutes(tiny_run: Path
     (run / "teachers" / "frozen").mkdir(parents=True)
     shutil.copy(run / "history.csv", run / "teachers" / "frozen")
     assert read_row(run, Path("rows")).minutes == pytest.approx(2 * alone.minutes)
+    (run / "teachers" / "top" / "scratch").mkdir(parents=True)
+    shutil.copy(run / "history.csv", run / "teachers" / "top" / "scratch")
+    assert read_row(run, Path("rows")).minutes == pytest.approx(3 * alone.minutes)
 
 
 def test_rows_are_kept_and_the_table_has_all_of_them(tiny_run: Path, tmp_path: Path) -> None:

@@ -61,6 +61,20 @@ def test_classes_that_count_the_same_move_all_logits_by_their_odds(teacher: kera
     np.testing.assert_allclose(teacher(shown) - even(shown), np.full((4, 1), np.log(share / (1 - share))), atol=1e-4)
 
 
+def test_a_mirrored_teacher_says_the_same_of_a_film_and_its_mirror_image() -> None:
+    pixels = keras.Input((None, None, 1))
+    left_half = keras.layers.Cropping2D(((0, 0), (0, 112)))(pixels)
+    trunk = keras.Model(pixels, {"logit": keras.layers.GlobalAveragePooling2D()(left_half)})
+    films = dark_or_bright(60)
+    uneven = films.pixels[:4].astype(np.float32)
+    uneven[:, :, :112] *= 0.5
+    once, both = (build_teacher([trunk], films, True, mirrored) for mirrored in (False, True))
+    assert (np.abs(once(uneven) - once(uneven[:, :, ::-1])) > 0.5).all()
+    np.testing.assert_allclose(both(uneven), both(uneven[:, :, ::-1]), atol=1e-4)
+    halfway = (np.asarray(once(uneven)) + np.asarray(once(uneven[:, :, ::-1]))) / 2
+    np.testing.assert_allclose(both(uneven), halfway, atol=1e-4)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_the_loss_of_agreement_is_the_divergence_from_the_teacher(teacher: keras.Model, temperature: float) -> None:
     views = dark_or_bright(4).pixels.astype(np.float32)

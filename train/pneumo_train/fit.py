@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from pneumo_train.interrupts import keeping_interrupts
 from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint_name
 from pneumo_train.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
 from pneumo_train.progress import EpochProgress, console
-from pneumo_train.recipe import Fit, Phase, Recipe
+from pneumo_train.recipe import Fit, Phase, Recipe, Teachers
 from pneumo_train.teaching import Agreement, build_taught_model, build_teacher
 
 TEACHERS = "teachers"  # folder of a run that holds its teachers' own
@@ -59,24 +60,28 @@ def _start_or_resume(
         trunk = rebuild_trunk(_kept_trunk(journal), recipe.network)
     set_trainable(trunk, phase, pretrained=weights != "none")
     augment = phase.augment or recipe.augment
-    if phase.teaching_temperature is None or recipe.teachers is None:
+    teachers = recipe.teachers_in(phase)
+    if phase.teaching_temperature is None or teachers is None:
         model = build_training_model(trunk, augment, phase, recipe.split.seed)
     else:
-        teacher = _train_teachers(recipe, weights, films, journal)
+        own = TEACHERS if phase.teachers is None else f"{TEACHERS}/{phase.name}"
+        teacher = _train_teachers(recipe, teachers, weights, films, journal, journal.folder / own)
         agreement = Agreement(teacher, phase.teaching_temperature, dtype="float32")
-        model = build_taught_model(trunk, agreement, augment, phase, recipe.teachers, recipe.split.seed)
+        model = build_taught_model(trunk, agreement, augment, phase, teachers, recipe.split.seed)
     _compile(model, phase, recipe.fit, batches_an_epoch)
     return model
 
 
-def _train_teachers(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) -> keras.Model:
+def _train_teachers(
+    recipe: Recipe, teachers: Teachers, weights: str, films: TrainingFilms, journal: Journal, folder: Path
+) -> keras.Model:
     trunks = [] if journal.kept is None else [rebuild_trunk(_kept_trunk(journal), recipe.network)]
-    for name, taught_by in recipe.teacher_recipes().items():
+    for name, taught_by in recipe.recipes_of(teachers).items():
         console.print(f"teacher {name}", highlight=False)
         start = "none" if taught_by.network.weights == "none" else weights
-        trunk = train(taught_by, start, films, Journal.read(journal.folder / TEACHERS / name))
+        trunk = train(taught_by, start, films, Journal.read(folder / name))
         trunks.append(rebuild_trunk(trunk, taught_by.network, taught_by.phases[-1].side))
-    return build_teacher(trunks, films, recipe.fit.class_weights)
+    return build_teacher(trunks, films, recipe.fit.class_weights, teachers.mirrored)
 
 
 def _kept_trunk(journal: Journal) -> keras.Model:

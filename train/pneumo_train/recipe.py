@@ -108,11 +108,13 @@ class Teachers(Section):
     what is set in it, as on the command line. Each is trained first, in this split and from the same weights unless its
     own are random. Of each film they are shown a view that `augment` changes, and mixes with another film's where
     `mixup` is above 0 (the alpha of Zhang et al., "mixup", ICLR 2018). Of that same view the network learns to say what
-    they say on average, beside what it learns of the phase's own crops. Views should be such that the teachers know
-    better than the network: those that learned on whole films know little of crops.
+    they say on average, beside what it learns of the phase's own crops; `mirrored` asks them of the view's mirror image
+    too, which is less a matter of chance. Views should be such that the teachers know better than the network: those
+    that learned on whole films know little of crops.
     """
 
     recipes: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)]
+    mirrored: bool = False
     mixup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     augment: Augment = Augment()
 
@@ -129,6 +131,7 @@ class Phase(Section):
     the recipe in this phase: a network that has learned more bears more (Tan & Le, "EfficientNetV2", ICML 2021).
     Where there is a `teaching_temperature`, the recipe's teachers teach beside the labels. Above 1 they also teach how
     sure they are of films of which they are sure, which at 1 hardly matters, and weigh more beside the labels.
+    `teachers` replaces those of the recipe in this phase.
     """
 
     name: str
@@ -141,6 +144,7 @@ class Phase(Section):
     schedule: Literal["constant", "cosine"] = "constant"
     augment: Augment | None = None
     teaching_temperature: Annotated[float, Field(ge=1.0, le=20.0)] | None = None
+    teachers: Teachers | None = None
 
 
 class Recipe(Section):
@@ -157,11 +161,13 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _phases_are_taught_by_teachers(self) -> Self:
-        taught = any(phase.teaching_temperature is not None for phase in self.phases)
-        if taught and self.teachers is None:
+        taught = [phase for phase in self.phases if phase.teaching_temperature is not None]
+        if any(phase.teachers is None for phase in taught) and self.teachers is None:
             raise ValueError("phases have a teaching_temperature, but there are no teachers")
-        if self.teachers is not None and not taught:
-            raise ValueError("there are teachers, but no phase has a teaching_temperature")
+        if self.teachers is not None and all(phase.teachers is not None for phase in taught):
+            raise ValueError("there are teachers, but no phase has a teaching_temperature and none of its own")
+        if any(phase.teachers is not None and phase not in taught for phase in self.phases):
+            raise ValueError("a phase has teachers, but no teaching_temperature")
         return self
 
     def planned_phases(self) -> tuple[Phase, ...]:
@@ -169,10 +175,13 @@ class Recipe(Section):
         most = self.fit.epochs
         return tuple(p if most is None else p.model_copy(update={"epochs": min(p.epochs, most)}) for p in self.phases)
 
-    def teacher_recipes(self) -> dict[str, Recipe]:
-        """Read the recipes of the teachers, by name; they take no more epochs than this one may."""
-        wanted = {} if self.teachers is None else self.teachers.recipes
-        recipes = {name: _read(name, settings) for name, settings in wanted.items()}
+    def teachers_in(self, phase: Phase) -> Teachers | None:
+        """Who teaches in a phase, if anyone does."""
+        return None if phase.teaching_temperature is None else phase.teachers or self.teachers
+
+    def recipes_of(self, teachers: Teachers) -> dict[str, Recipe]:
+        """Read the recipes of teachers, by name; they take no more epochs than this one may."""
+        recipes = {name: _read(name, settings) for name, settings in teachers.recipes.items()}
         return {
             name: recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"epochs": self.fit.epochs})})
             for name, recipe in recipes.items()
@@ -214,8 +223,9 @@ def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
         the message names the key.
     """
     recipe = _read(name, settings)
-    if recipe.teachers is not None:
-        _check_teachers(name, recipe.teachers)
+    for teachers in (recipe.teachers, *(phase.teachers for phase in recipe.phases)):
+        if teachers is not None:
+            _check_teachers(name, teachers)
     return recipe
 
 
@@ -228,7 +238,7 @@ def _check_teachers(name: str, teachers: Teachers) -> None:
             recipe = _read(teacher, settings)
         except RecipeError as error:
             raise RecipeError(subject, error.problem, error.remedy) from error
-        if recipe.teachers is not None:
+        if any(recipe.teachers_in(phase) for phase in recipe.phases):
             raise RecipeError(subject, "has teachers itself", "name recipes that have none")
 
 

@@ -103,7 +103,7 @@ def read_row(run: Path, rows_folder: Path) -> Row:
         epochs=_epochs(recipe, Counter(row["phase"] for row in history)),
         megabytes=(run / MODEL_FILE).stat().st_size / 1e6,
         weights="random init" if options.weights == "none" else weights_name(options.weights),
-        minutes=sum(_minutes(folder / "history.csv") for folder in (run, *run.glob(f"{TEACHERS}/*"))),
+        minutes=sum(_minutes(file) for file in (run / "history.csv", *run.glob(f"{TEACHERS}/**/history.csv"))),
         ships=ships,
         command=_command(options, recipe, None if ships else rows_folder / f"{run.name}.toml"),
     )
@@ -161,11 +161,11 @@ def _figures_by_patient(predictions: list[dict[str, str]], threshold: float) -> 
 
 def _epochs(recipe: Recipe, done: Counter[str]) -> list[str]:
     """For example `top 95 layers 3 at 224 px`, and by which recipes they were taught."""
-    teachers = "" if recipe.teachers is None else f" taught by {', '.join(recipe.teachers.recipes)}"
 
     def say(phase: Phase) -> str:
-        taught = phase.teaching_temperature is not None
-        return f"{name_layers(phase.train)} {done[phase.name]} at {phase.side} px{teachers if taught else ''}"
+        teachers = recipe.teachers_in(phase)
+        taught = "" if teachers is None else f" taught by {', '.join(teachers.recipes)}"
+        return f"{name_layers(phase.train)} {done[phase.name]} at {phase.side} px{taught}"
 
     return [say(phase) for phase in recipe.phases if done[phase.name]]
 

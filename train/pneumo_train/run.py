@@ -7,7 +7,7 @@ split.csv        every film, its patient and its split
 unreadable.json  films that did not decode, with the reason
 duplicates.json  films that are equal pixel for pixel although they are in different splits
 state.json, history.csv, checkpoints/   see journal.py
-teachers/NAME/   the same three of each network that taught this one
+teachers/NAME/   the same three of each network that taught this one; teachers/PHASE/NAME/ where a phase has its own
 model.keras      the serving model, calibrated
 model.json       what must travel with it: operating points, calibration, figures, data, licence
 metrics.json, predictions.csv, curves.png

@@ -89,22 +89,34 @@ def build_taught_model(
     return keras.Model(image, agreement(logits, views), name="training")
 
 
-def build_teacher(trunks: Sequence[keras.Model], films: TrainingFilms, classes_count_the_same: bool) -> keras.Model:
+def build_teacher(
+    trunks: Sequence[keras.Model], films: TrainingFilms, classes_count_the_same: bool, mirrored: bool = False
+) -> keras.Model:
     """Average several networks: float32 (N, 224, 224, 1) in 0..255 to logits (N, 1), calibrated on validation films.
 
     Parameters
     ----------
     classes_count_the_same
         Whether the logits are to be those of films of which half show pneumonia, as class weights have it.
+    mirrored
+        Whether each network's logit is the mean of that of a film and that of its mirror image.
     """
     pixels = keras.Input(FILM_SHAPE, name="views")
-    each = [_calibrated(keras.Model(t.input, t.output["logit"], name=f"of_{n}"), films) for n, t in enumerate(trunks)]
+    each = [_calibrated(_asked(trunk, mirrored, f"of_{n}"), films) for n, trunk in enumerate(trunks)]
     together = [model(pixels) for model in each]
     average = keras.layers.Average()(together) if len(together) > 1 else together[0]
     joint = _calibrated(keras.Model(pixels, average, name="average"), films)
     targets = films.targets[films.rows["train"]]
     shift = -math.log(targets.sum() / (len(targets) - targets.sum())) if classes_count_the_same else 0.0
     return keras.Model(pixels, keras.layers.Rescaling(1.0, shift, dtype="float32")(joint(pixels)), name="teacher")
+
+
+def _asked(trunk: keras.Model, mirrored: bool, name: str) -> keras.Model:
+    pixels = keras.Input(FILM_SHAPE, name=f"seen_{name}")
+    logit = trunk(pixels)["logit"]
+    if mirrored:
+        logit = keras.layers.Average(dtype="float32")([logit, trunk(ops.flip(pixels, axis=2))["logit"]])
+    return keras.Model(pixels, logit, name=name)
 
 
 def _calibrated(model: keras.Model, films: TrainingFilms) -> keras.Model:
