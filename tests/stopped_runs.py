@@ -14,14 +14,18 @@ def stop_run(command: list[str | Path], run: Path, how: signal.Signals, after_ep
     """Start a command and send it a signal as soon as a run has so many epochs; its exit code and what it printed."""
     # A suite that a shell runs in the background hands on that interrupts are ignored.
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGINT, handler)
-    assert process.stderr is not None
-    deadline = time.monotonic() + 300
-    while len(read_csv(run / "history.csv")) < after_epochs:
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(how)
-    _, printed = process.communicate()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGINT, handler)
+        assert process.stderr is not None
+        deadline = time.monotonic() + 300
+        try:
+            while len(read_csv(run / "history.csv")) < after_epochs:
+                assert process.poll() is None, process.stderr.read()
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.send_signal(how)
+        except BaseException:
+            process.kill()
+            raise
+        _, printed = process.communicate()
     return process.returncode, printed

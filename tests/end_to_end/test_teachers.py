@@ -23,17 +23,12 @@ epochs = 2
 learning_rate = 1e-4
 schedule = "cosine"
 teaching_temperature = 4
-teachers.mirrored = true
-teachers.recipes.mobilenet = ["phases.0.side=64", "phases.1.side=64"]
 
-[teachers]
+[phases.teachers]
+mirrored = true
 mixup = 0.3
-
-[teachers.recipes]
-frozen = []
-
-[teachers.augment]
-flip = true
+augment.flip = true
+recipes.mobilenet = ["phases.0.side=64", "phases.1.side=64"]
 """
 
 
@@ -57,4 +52,3 @@ def test_teachers_are_trained_first_and_once(taught: TinyTraining, tmp_path: Pat
     assert [row["phase"] for row in read_csv(run / "history.csv")] == ["head"] * 2 + ["top"] * 2 + ["taught"] * 2
     assert (teacher / "history.csv").read_bytes() == its_epochs
     assert (run / "model.json").exists()
-    assert not (run / "teachers" / "frozen").exists()  # the phase has a teacher of its own
