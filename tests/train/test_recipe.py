@@ -87,6 +87,8 @@ def test_settings_that_cannot_be_used(own: Path, setting: str, problem: str) -> 
         (('train = "head"', 'train = "tail"'), r"phases\.0\.train"),
         (("validation = 0.1", "validation = 0.7"), r"split\.validation"),
         (("[split]", "[split"), "is no TOML"),
+        (('name = "head"', 'name = "../head"'), r"phases\.0\.name: .*match pattern"),
+        (("[[phases]]", OWN[OWN.index("[[phases]]") :] + "[[phases]]"), "several phases are named 'head'"),
         (("epochs = 4", "epochs = 4\nteaching_temperature = 0.5"), r"phases\.0\.teaching_temperature: .*equal to 1"),
         (("epochs = 4", "epochs = 4\nteaching_temperature = 1"), "but there are no teachers"),
         (("[fit]", "[teachers]\nrecipes.frozen = []\n[fit]"), "but no phase has a teaching_temperature"),
@@ -133,8 +135,9 @@ def test_teachers_are_changed_as_on_the_command_line_and_take_no_longer(own: Pat
 def test_a_phase_can_have_teachers_of_its_own(own: Path) -> None:
     phase = OWN[OWN.index("[[phases]]") :]
     taught = phase + "teaching_temperature = 1\n"
-    taught_by_others = taught + 'teachers.recipes.scratch = ["phases.0.side=64"]\n'
-    own.write_text(OWN + taught + taught_by_others + "[teachers.recipes]\nfrozen = []\n")
+    by_recipes = taught.replace('"head"', '"taught"', 1)
+    by_its_own = taught.replace('"head"', '"taught again"', 1) + 'teachers.recipes.scratch = ["phases.0.side=64"]\n'
+    own.write_text(OWN + by_recipes + by_its_own + "[teachers.recipes]\nfrozen = []\n")
     recipe = read_recipe(str(own))
     first, second, third = [recipe.teachers_in(phase) for phase in recipe.phases]
     assert first is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -131,10 +132,10 @@ class Phase(Section):
     the recipe in this phase: a network that has learned more bears more (Tan & Le, "EfficientNetV2", ICML 2021).
     Where there is a `teaching_temperature`, the recipe's teachers teach beside the labels. Above 1 they also teach how
     sure they are of films of which they are sure, which at 1 hardly matters, and weigh more beside the labels.
-    `teachers` replaces those of the recipe in this phase.
+    `teachers` replaces those of the recipe in this phase. Files and folders of a run bear the phase's `name`.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^\w[\w -]*$")]
     train: Literal["head", "all"] | Annotated[int, Field(ge=1)]
     batch_normalisation: Literal["frozen", "learns"]
     side: Annotated[int, Field(ge=64, le=NETWORK_SIZE)] = NETWORK_SIZE
@@ -158,6 +159,13 @@ class Recipe(Section):
     fit: Fit
     teachers: Teachers | None = None
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_tell_phases_apart(self) -> Self:
+        twice = [name for name, count in Counter(phase.name for phase in self.phases).items() if count > 1]
+        if twice:
+            raise ValueError(f"several phases are named {twice[0]!r}")
+        return self
 
     @model_validator(mode="after")
     def _phases_are_taught_by_teachers(self) -> Self:
