@@ -110,7 +110,7 @@ def test_errors_name_the_key(own: Path, change: tuple[str, str], problem: str) -
 @pytest.mark.parametrize(
     ("teachers", "problem"),
     [
-        ("", r"teachers\.recipes: .*at least 1"),
+        ("", "the first phase has no network yet that could teach, and teachers without recipes"),
         ("own = []", r"teachers\.recipes\.own: is no built-in recipe; choose from finetune, finetune40"),
         ("finetune = []", r"recipes\.finetune: has teachers itself"),
         ('frozen = ["fit.epoch=1"]', r"recipes\.frozen: fit\.epoch: Extra inputs"),
@@ -130,6 +130,15 @@ def test_teachers_are_changed_as_on_the_command_line_and_take_no_longer(own: Pat
     assert list(teachers) == ["frozen"]
     assert teachers["frozen"].phases[0].side == 96
     assert [phase.epochs for phase in teachers["frozen"].planned_phases()] == [2]
+
+
+def test_a_network_can_teach_itself_alone(own: Path) -> None:
+    phase = OWN[OWN.index("[[phases]]") :].replace('"head"', '"taught"', 1)
+    own.write_text(f"{OWN}{phase}teaching_temperature = 4\n[phases.teachers]\nmirrored = true\n")
+    recipe = read_recipe(str(own))
+    teachers = recipe.teachers_in(recipe.phases[1])
+    assert teachers is not None
+    assert recipe.recipes_of(teachers) == {}
 
 
 def test_a_phase_can_have_teachers_of_its_own(own: Path) -> None:

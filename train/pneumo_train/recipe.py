@@ -105,16 +105,16 @@ class Fit(Section):
 class Teachers(Section):
     """What else says what a network is to learn: not a film's label alone, but what others make of it.
 
-    The teachers are the network as a taught phase finds it, and those of `recipes`: built-in ones by name, each with
-    what is set in it, as on the command line. Each is trained first, in this split and from the same weights unless its
-    own are random. Of each film they are shown a view that `augment` changes, and mixes with another film's where
-    `mixup` is above 0 (the alpha of Zhang et al., "mixup", ICLR 2018). Of that same view the network learns to say what
-    they say on average, beside what it learns of the phase's own crops; `mirrored` asks them of the view's mirror image
-    too, which is less a matter of chance. Views should be such that the teachers know better than the network: those
-    that learned on whole films know little of crops.
+    The teachers are the network as a taught phase finds it, and those of `recipes`, if any: built-in ones by name, each
+    with what is set in it, as on the command line. Each is trained first, in this split and from the same weights
+    unless its own are random. Of each film they are shown a view that `augment` changes, and mixes with another film's
+    where `mixup` is above 0 (the alpha of Zhang et al., "mixup", ICLR 2018). Of that same view the network learns to
+    say what they say on average, beside what it learns of the phase's own crops; `mirrored` asks them of the view's
+    mirror image too, which is less a matter of chance. Views should be such that the teachers know better than the
+    network: those that learned on whole films know little of crops.
     """
 
-    recipes: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)]
+    recipes: dict[str, tuple[str, ...]] = {}
     mirrored: bool = False
     mixup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     augment: Augment = Augment()
@@ -176,6 +176,9 @@ class Recipe(Section):
             raise ValueError("there are teachers, but no phase has a teaching_temperature and none of its own")
         if any(phase.teachers is not None and phase not in taught for phase in self.phases):
             raise ValueError("a phase has teachers, but no teaching_temperature")
+        first = self.teachers_in(self.phases[0])
+        if first is not None and not first.recipes:
+            raise ValueError("the first phase has no network yet that could teach, and teachers without recipes")
         return self
 
     def planned_phases(self) -> tuple[Phase, ...]:

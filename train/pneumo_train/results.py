@@ -164,7 +164,7 @@ def _epochs(recipe: Recipe, done: Counter[str]) -> list[str]:
 
     def say(phase: Phase) -> str:
         teachers = recipe.teachers_in(phase)
-        taught = "" if teachers is None else f" taught by {', '.join(teachers.recipes)}"
+        taught = "" if teachers is None else f" taught by {', '.join(teachers.recipes or ['itself'])}"
         return f"{name_layers(phase.train)} {done[phase.name]} at {phase.side} px{taught}"
 
     return [say(phase) for phase in recipe.phases if done[phase.name]]
