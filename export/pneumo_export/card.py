@@ -99,18 +99,19 @@ def _phases(recipe: dict[str, Any]) -> list[str]:
             f"| {phase['epochs']} | {phase['learning_rate']:g} | {'' if temperature is None else f'{temperature:g}'} |"
         )
     if recipe.get("teachers"):
-        names = _recipes_of(recipe["teachers"])
-        lines += ["", f"Where a temperature is given, {names} and the network itself taught beside the labels."]
+        names = _name_teachers(recipe["teachers"])
+        lines += ["", f"Where a temperature is given, {names} taught beside the labels."]
     for phase in recipe["phases"]:
         if phase.get("teachers"):
-            names = _recipes_of(phase["teachers"])
-            lines += ["", f"In *{phase['name']}*, {names} and the network itself taught beside the labels."]
+            names = _name_teachers(phase["teachers"])
+            lines += ["", f"In *{phase['name']}*, {names} taught beside the labels."]
     return [*lines, ""]
 
 
-def _recipes_of(teachers: dict[str, Any]) -> str:
-    """Name the teachers' recipes, each with what was set in it."""
-    return ", ".join(f"`{name}`" + f" ({', '.join(s)})" * bool(s) for name, s in teachers["recipes"].items())
+def _name_teachers(teachers: dict[str, Any]) -> str:
+    """Name the teachers: their recipes, each with what was set in it, and the network that is taught."""
+    recipes = ", ".join(f"`{name}`" + f" ({', '.join(s)})" * bool(s) for name, s in teachers["recipes"].items())
+    return f"{recipes} and the network itself" if recipes else "the network itself"
 
 
 def _performance(described: dict[str, Any]) -> str:

@@ -42,6 +42,9 @@ def test_a_taught_run_names_its_teachers_and_counts_their_minutes(tiny_run: Path
     (run / "teachers" / "top" / "scratch").mkdir(parents=True)
     shutil.copy(run / "history.csv", run / "teachers" / "top" / "scratch")
     assert read_row(run, Path("rows")).minutes == pytest.approx(3 * alone.minutes)
+    by_itself = recipe.replace('name = "top"', 'name = "top"\nteachers.mirrored = true\nteaching_temperature = 2')
+    (run / "recipe.toml").write_text(by_itself)
+    assert read_row(run, Path("rows")).epochs == ["head 8 at 224 px", "top 10 layers 2 at 224 px taught by itself"]
 
 
 def test_rows_are_kept_and_the_table_has_all_of_them(tiny_run: Path, tmp_path: Path) -> None:

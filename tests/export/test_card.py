@@ -1,0 +1,50 @@
+"""The model card: what it says of teachers, and that the one that ships is what the exporter writes now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from pneumo_export.card import model_card
+from pneumo_train.trained import TrainedModel, description_of
+
+KERAS_FILE = Path(__file__).parents[2] / "models" / "pneumo-resnet50.keras"
+OWN = {"recipes": {"scratch": ["phases.0.side=64"]}}
+NONE_BUT_ITSELF: dict[str, Any] = {"recipes": {}}
+
+
+def card_of(described: dict[str, Any]) -> str:
+    """The card but for what the proof of the exported files adds."""
+    sha256 = hashlib.sha256(KERAS_FILE.read_bytes()).hexdigest()
+    return model_card(TrainedModel(KERAS_FILE, keras.Sequential(), described, sha256), [], {}, {})
+
+
+@pytest.mark.parametrize(
+    ("of_recipe", "of_phase", "said"),
+    [
+        (OWN, None, "Where a temperature is given, `scratch` (phases.0.side=64) and the network itself taught"),
+        (NONE_BUT_ITSELF, None, "Where a temperature is given, the network itself taught"),
+        (None, OWN, "In *taught*, `scratch` (phases.0.side=64) and the network itself taught"),
+        (None, NONE_BUT_ITSELF, "In *taught*, the network itself taught"),
+    ],
+)
+def test_the_card_names_the_teachers(of_recipe: dict[str, Any], of_phase: dict[str, Any], said: str) -> None:
+    described = json.loads(description_of(KERAS_FILE).read_text())
+    described["recipe"]["teachers"] = of_recipe
+    taught = next(phase for phase in described["recipe"]["phases"] if phase["name"] == "taught")
+    taught["teachers"] = of_phase
+    card = card_of(described)
+    assert [line for line in card.splitlines() if line.endswith(" taught beside the labels.")] == [
+        f"{said} beside the labels."
+    ]
+
+
+def test_the_card_that_ships_says_what_the_exporter_says_now() -> None:
+    ships = KERAS_FILE.with_name("MODEL_CARD.md").read_text().splitlines()
+    written = card_of(json.loads(description_of(KERAS_FILE).read_text())).splitlines()
+    assert [line for line in written if line not in ships] == []
