@@ -1,8 +1,9 @@
-"""Training on two devices at once, and in mixed precision, ends in a model like any other."""
+"""Training on two devices at once, in mixed precision, and under JAX ends in a model like any other."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +26,9 @@ main()
 FEW_AND_AVERAGED = ["--set", "fit.epochs=2", "--set", "fit.averaged_weights=0.5", "--set", "phases.1.schedule=cosine"]
 
 
-def train(light: TinyTraining, run: Path, start: list[str], *options: str) -> str:
+def train(light: TinyTraining, run: Path, start: list[str], *options: str, **environment: str) -> str:
     command = [sys.executable, *start, *map(str, light.command(run)[3:]), *FEW_AND_AVERAGED, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -56,6 +57,17 @@ def test_mixed_precision_ends_in_a_float32_model(light: TinyTraining, tmp_path: 
     outputs = model(np.zeros((1, 224, 224, 1), np.uint8))
     assert np.asarray(outputs["logit"]).dtype == np.float32
     assert all(np.isfinite(float(row["loss"])) for row in read_csv(tmp_path / "mixed" / "history.csv"))
+
+
+def test_jax_learns_what_tensorflow_does_in_steps_compiled_whole(
+    light: TinyTraining, alone: Path, tmp_path: Path
+) -> None:
+    said = train(light, tmp_path / "jax", ["-m", "pneumo_train"], KERAS_BACKEND="jax", JAX_LOG_COMPILES="1")
+    assert said.count("Finished XLA compilation of jit(train_step)") >= 2  # one a phase, and one for its last batch
+    for ours, theirs in zip(
+        read_csv(tmp_path / "jax" / "history.csv"), read_csv(alone / "history.csv"), strict=True
+    ):
+        assert float(ours["val_loss"]) == pytest.approx(float(theirs["val_loss"]), rel=0.3)
 
 
 def test_a_backend_that_cannot_distribute_says_so(light: TinyTraining, tmp_path: Path) -> None:
