@@ -113,6 +113,7 @@ def test_errors_name_the_key(own: Path, change: tuple[str, str], problem: str) -
         ("", "the first phase has no network yet that could teach, and teachers without recipes"),
         ("own = []", r"teachers\.recipes\.own: is no built-in recipe; choose from finetune, finetune40"),
         ("finetune = []", r"recipes\.finetune: has teachers itself"),
+        ('"frozen/../x" = []', r"teachers\.recipes\.frozen/\.\./x.*: String should match pattern"),
         ('frozen = ["fit.epoch=1"]', r"recipes\.frozen: fit\.epoch: Extra inputs"),
     ],
 )
@@ -123,12 +124,15 @@ def test_teachers_that_cannot_teach(own: Path, teachers: str, problem: str) -> N
 
 
 def test_teachers_are_changed_as_on_the_command_line_and_take_no_longer(own: Path) -> None:
-    own.write_text(OWN + 'teaching_temperature = 1\n[teachers.recipes]\nfrozen = ["phases.0.side=96"]\n')
+    recipes = 'frozen = ["phases.0.side=96"]\n"frozen on small films" = ["phases.0.side=64"]\n'
+    own.write_text(f"{OWN}teaching_temperature = 1\n[teachers.recipes]\n{recipes}")
     recipe = read_recipe(str(own), ["fit.epochs=2"])
     assert recipe.teachers is not None
     teachers = recipe.recipes_of(recipe.teachers)
-    assert list(teachers) == ["frozen"]
-    assert teachers["frozen"].phases[0].side == 96
+    assert {name: teacher.phases[0].side for name, teacher in teachers.items()} == {
+        "frozen": 96,
+        "frozen on small films": 64,
+    }
     assert [phase.epochs for phase in teachers["frozen"].planned_phases()] == [2]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from pneumo_train.batches import FilmBatches, SeedEachEpoch, TrainingFilms
-from pneumo_train.devices import devices_that_share_evenly
+from pneumo_train.devices import compile_whole_steps, devices_that_share_evenly
 from pneumo_train.interrupts import keeping_interrupts
 from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint_name
 from pneumo_train.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
@@ -124,12 +124,12 @@ def auc_of_logits() -> keras.metrics.AUC:
 def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, journal: Journal) -> None:
     fit = recipe.fit
     done = len(journal.rows(phase.name))
-    in_batches = partial(
-        FilmBatches, films.pixels, films.targets, batch_size=fit.batch_size, sharing=devices_that_share_evenly()
-    )
+    batch_size, sharing = phase.batch_size or fit.batch_size, devices_that_share_evenly()
+    in_batches = partial(FilmBatches, films.pixels, films.targets, batch_size=batch_size, sharing=sharing)
     batches = in_batches(films.rows["train"], shuffle_seed=recipe.split.seed)
     batches.start_epoch(len(journal.history))
     model = _start_or_resume(recipe, phase, weights, films, len(batches), journal)
+    compile_whole_steps(model)
     checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
     replayed = _plateau_callbacks(fit) if phase.schedule == "constant" else []
     with keeping_interrupts() as interrupts:

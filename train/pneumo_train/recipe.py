@@ -18,6 +18,7 @@ from pneumo_train.errors import RecipeError
 
 Share = Annotated[float, Field(ge=0.0, lt=0.5)]
 Strength = Annotated[float, Field(ge=0.0, lt=1.0)]
+Name = Annotated[str, Field(pattern=r"^\w[\w -]*$")]  # of something that has a file or a folder
 
 
 class Section(BaseModel):
@@ -106,15 +107,15 @@ class Teachers(Section):
     """What else says what a network is to learn: not a film's label alone, but what others make of it.
 
     The teachers are the network as a taught phase finds it, and those of `recipes`, if any: built-in ones by name, each
-    with what is set in it, as on the command line. Each is trained first, in this split and from the same weights
-    unless its own are random. Of each film they are shown a view that `augment` changes, and mixes with another film's
-    where `mixup` is above 0 (the alpha of Zhang et al., "mixup", ICLR 2018). Of that same view the network learns to
-    say what they say on average, beside what it learns of the phase's own crops; `mirrored` asks them of the view's
-    mirror image too, which is less a matter of chance. Views should be such that the teachers know better than the
-    network: those that learned on whole films know little of crops.
+    with what is set in it, as on the command line. Words behind the name tell two of one recipe apart. Each is trained
+    first, in this split and from the same weights unless its own are random. Of each film they are shown a view that
+    `augment` changes, and mixes with another film's where `mixup` is above 0 (the alpha of Zhang et al., "mixup", ICLR
+    2018). Of that same view the network learns to say what they say on average, beside what it learns of the phase's
+    own crops; `mirrored` asks them of the view's mirror image too, which is less a matter of chance. Views should be
+    such that the teachers know better than the network: those that learned on whole films know little of crops.
     """
 
-    recipes: dict[str, tuple[str, ...]] = {}
+    recipes: dict[Name, tuple[str, ...]] = {}
     mirrored: bool = False
     mixup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     augment: Augment = Augment()
@@ -128,14 +129,15 @@ class Phase(Section):
     pixels, which costs less and, as the network is convolutional throughout, keeps its weights usable at full size; the
     network that is handed on shrinks them to the side of the last phase, which its statistics are of. A random crop
     shows at least `least_area` of the film. The rate is `constant` until a plateau lowers it and early stopping ends
-    the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. `augment` replaces that of
-    the recipe in this phase: a network that has learned more bears more (Tan & Le, "EfficientNetV2", ICML 2021).
-    Where there is a `teaching_temperature`, the recipe's teachers teach beside the labels. Above 1 they also teach how
-    sure they are of films of which they are sure, which at 1 hardly matters, and weigh more beside the labels.
-    `teachers` replaces those of the recipe in this phase. Files and folders of a run bear the phase's `name`.
+    the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. Where there is a
+    `teaching_temperature`, the recipe's teachers teach beside the labels. Above 1 they also teach how sure they are of
+    films of which they are sure, which at 1 hardly matters, and weigh more beside the labels.
+
+    `augment`, `teachers` and `batch_size` replace those of the recipe in this phase. A network that has learned more
+    bears more augmentation (Tan & Le, "EfficientNetV2", ICML 2021). Files and folders of a run bear the phase's `name`.
     """
 
-    name: Annotated[str, Field(pattern=r"^\w[\w -]*$")]
+    name: Name
     train: Literal["head", "all"] | Annotated[int, Field(ge=1)]
     batch_normalisation: Literal["frozen", "learns"]
     side: Annotated[int, Field(ge=64, le=NETWORK_SIZE)] = NETWORK_SIZE
@@ -144,6 +146,7 @@ class Phase(Section):
     learning_rate: Annotated[float, Field(gt=0.0)]
     schedule: Literal["constant", "cosine"] = "constant"
     augment: Augment | None = None
+    batch_size: Annotated[int, Field(ge=1)] | None = None
     teaching_temperature: Annotated[float, Field(ge=1.0, le=20.0)] | None = None
     teachers: Teachers | None = None
 
@@ -192,7 +195,7 @@ class Recipe(Section):
 
     def recipes_of(self, teachers: Teachers) -> dict[str, Recipe]:
         """Read the recipes of teachers, by name; they take no more epochs than this one may."""
-        recipes = {name: _read(name, settings) for name, settings in teachers.recipes.items()}
+        recipes = {name: _read(_recipe_of(name), settings) for name, settings in teachers.recipes.items()}
         return {
             name: recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"epochs": self.fit.epochs})})
             for name, recipe in recipes.items()
@@ -243,14 +246,18 @@ def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
 def _check_teachers(name: str, teachers: Teachers) -> None:
     for teacher, settings in teachers.recipes.items():
         subject = f"{name}, teachers.recipes.{teacher}"
-        if not _builtin(teacher).is_file():
+        if not _builtin(_recipe_of(teacher)).is_file():
             raise RecipeError(subject, "is no built-in recipe", f"choose from {', '.join(_builtin_names())}")
         try:
-            recipe = _read(teacher, settings)
+            recipe = _read(_recipe_of(teacher), settings)
         except RecipeError as error:
             raise RecipeError(subject, error.problem, error.remedy) from error
         if any(recipe.teachers_in(phase) for phase in recipe.phases):
             raise RecipeError(subject, "has teachers itself", "name recipes that have none")
+
+
+def _recipe_of(teacher: str) -> str:
+    return teacher.split()[0]
 
 
 def _read(name: str, settings: Sequence[str] = ()) -> Recipe:
