@@ -64,9 +64,7 @@ def test_jax_learns_what_tensorflow_does_in_steps_compiled_whole(
 ) -> None:
     said = train(light, tmp_path / "jax", ["-m", "pneumo_train"], KERAS_BACKEND="jax", JAX_LOG_COMPILES="1")
     assert said.count("Finished XLA compilation of jit(train_step)") >= 2  # one a phase, and one for its last batch
-    for ours, theirs in zip(
-        read_csv(tmp_path / "jax" / "history.csv"), read_csv(alone / "history.csv"), strict=True
-    ):
+    for ours, theirs in zip(read_csv(tmp_path / "jax" / "history.csv"), read_csv(alone / "history.csv"), strict=True):
         assert float(ours["val_loss"]) == pytest.approx(float(theirs["val_loss"]), rel=0.3)
 
 

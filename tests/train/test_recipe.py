@@ -145,6 +145,21 @@ def test_a_network_can_teach_itself_alone(own: Path) -> None:
     assert recipe.recipes_of(teachers) == {}
 
 
+@pytest.mark.parametrize(
+    ("mixed", "problem"),
+    [
+        ('mixed_with = "head"', "phase 'top' has one of mixed_with and mixed_share"),
+        ("mixed_share = 0.5", "phase 'top' has one of mixed_with and mixed_share"),
+        ('mixed_with = "top"\nmixed_share = 0.5', "mixed with 'top': no earlier, unmixed phase"),
+        ('mixed_with = "head"\nmixed_share = 0.5', "fit.keep has to be last"),
+    ],
+)
+def test_phases_that_cannot_be_mixed(own: Path, mixed: str, problem: str) -> None:
+    own.write_text(OWN + OWN[OWN.index("[[phases]]") :].replace('"head"', '"top"', 1) + mixed)
+    with pytest.raises(RecipeError, match=problem):
+        read_recipe(str(own))
+
+
 def test_a_phase_can_have_teachers_of_its_own(own: Path) -> None:
     phase = OWN[OWN.index("[[phases]]") :]
     taught = phase + "teaching_temperature = 1\n"

@@ -39,7 +39,7 @@ def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) 
     for phase in recipe.planned_phases():
         if phase.name not in journal.finished_phases:
             _fit_phase(recipe, phase, weights, films, journal)
-    return _kept_trunk(journal)
+    return _kept_trunk(recipe, journal)
 
 
 def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
@@ -57,7 +57,7 @@ def _start_or_resume(
     if journal.kept is None:
         trunk = build_trunk(weights, recipe.network)
     else:
-        trunk = rebuild_trunk(_kept_trunk(journal), recipe.network)
+        trunk = rebuild_trunk(_kept_trunk(recipe, journal), recipe.network)
     set_trainable(trunk, phase, pretrained=weights != "none")
     augment = phase.augment or recipe.augment
     teachers = recipe.teachers_in(phase)
@@ -75,7 +75,7 @@ def _start_or_resume(
 def _train_teachers(
     recipe: Recipe, teachers: Teachers, weights: str, films: TrainingFilms, journal: Journal, folder: Path
 ) -> keras.Model:
-    trunks = [] if journal.kept is None else [rebuild_trunk(_kept_trunk(journal), recipe.network)]
+    trunks = [] if journal.kept is None else [rebuild_trunk(_kept_trunk(recipe, journal), recipe.network)]
     for name, taught_by in recipe.recipes_of(teachers).items():
         console.print(f"teacher {name}", highlight=False)
         start = "none" if taught_by.network.weights == "none" else weights
@@ -84,8 +84,19 @@ def _train_teachers(
     return build_teacher(trunks, films, recipe.fit.class_weights, teachers.mirrored)
 
 
-def _kept_trunk(journal: Journal) -> keras.Model:
-    model = keras.models.load_model(journal.checkpoints / str(journal.kept))
+def _kept_trunk(recipe: Recipe, journal: Journal) -> keras.Model:
+    """Load what the last finished phase hands on."""
+    trunk = _trunk_in(journal.checkpoints / str(journal.kept))
+    phase = next(phase for phase in recipe.phases if phase.name == journal.finished_phases[-1])
+    if phase.mixed_with is not None:
+        earlier = _trunk_in(journal.checkpoints / journal.handed_on[phase.mixed_with])
+        both = zip(trunk.get_weights(), earlier.get_weights(), strict=True)
+        trunk.set_weights([(1 - phase.mixed_share) * ours + phase.mixed_share * theirs for ours, theirs in both])
+    return trunk
+
+
+def _trunk_in(checkpoint: Path) -> keras.Model:
+    model = keras.models.load_model(checkpoint)
     if model.optimizer.use_ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
     return model.get_layer("trunk")
@@ -131,6 +142,7 @@ def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms,
     model = _start_or_resume(recipe, phase, weights, films, len(batches), journal)
     compile_whole_steps(model)
     checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
+    mixed_later = any(later.mixed_with == phase.name for later in recipe.phases)
     replayed = _plateau_callbacks(fit) if phase.schedule == "constant" else []
     with keeping_interrupts() as interrupts:
         model.fit(
@@ -147,7 +159,7 @@ def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms,
                 *([keras.callbacks.SwapEMAWeights()] if fit.averaged_weights else []),
                 *replayed,
                 keras.callbacks.ModelCheckpoint(checkpoint),
-                JournalCallback(journal, phase, fit.keep == "last", replayed),
+                JournalCallback(journal, phase, fit.keep == "last", mixed_later, replayed),
                 interrupts,
             ],
         )

@@ -133,6 +133,10 @@ class Phase(Section):
     `teaching_temperature`, the recipe's teachers teach beside the labels. Above 1 they also teach how sure they are of
     films of which they are sure, which at 1 hardly matters, and weigh more beside the labels.
 
+    A phase hands on its own weights less `mixed_share` of them, plus that share of those that the earlier phase
+    `mixed_with` handed on: what lies between a network before and after it learned more keeps much of both, on films
+    unlike its own more than either (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+
     `augment`, `teachers` and `batch_size` replace those of the recipe in this phase. A network that has learned more
     bears more augmentation (Tan & Le, "EfficientNetV2", ICML 2021). Files and folders of a run bear the phase's `name`.
     """
@@ -149,6 +153,8 @@ class Phase(Section):
     batch_size: Annotated[int, Field(ge=1)] | None = None
     teaching_temperature: Annotated[float, Field(ge=1.0, le=20.0)] | None = None
     teachers: Teachers | None = None
+    mixed_with: str | None = None
+    mixed_share: Strength = 0.0
 
 
 class Recipe(Section):
@@ -182,6 +188,20 @@ class Recipe(Section):
         first = self.teachers_in(self.phases[0])
         if first is not None and not first.recipes:
             raise ValueError("the first phase has no network yet that could teach, and teachers without recipes")
+        return self
+
+    @model_validator(mode="after")
+    def _phases_are_mixed_with_earlier_ones(self) -> Self:
+        mixed = {phase.name: phase.mixed_with for phase in self.phases if phase.mixed_with is not None}
+        earlier: set[str] = set()
+        for phase in self.phases:
+            if (phase.mixed_with is None) != (phase.mixed_share == 0):
+                raise ValueError(f"phase {phase.name!r} has one of mixed_with and mixed_share, and needs both")
+            if phase.mixed_with is not None and phase.mixed_with not in earlier - mixed.keys():
+                raise ValueError(f"phase {phase.name!r} is mixed with {phase.mixed_with!r}: no earlier, unmixed phase")
+            earlier.add(phase.name)
+        if mixed and self.fit.keep == "best":
+            raise ValueError("phases are mixed, for which fit.keep has to be last")
         return self
 
     def planned_phases(self) -> tuple[Phase, ...]:
@@ -257,7 +277,7 @@ def _check_teachers(name: str, teachers: Teachers) -> None:
 
 
 def _recipe_of(teacher: str) -> str:
-    return teacher.split()[0]
+    return teacher.split(maxsplit=1)[0]
 
 
 def _read(name: str, settings: Sequence[str] = ()) -> Recipe:
