@@ -105,6 +105,10 @@ def _phases(recipe: dict[str, Any]) -> list[str]:
         if phase.get("teachers"):
             names = _name_teachers(phase["teachers"])
             lines += ["", f"In *{phase['name']}*, {names} taught beside the labels."]
+        if phase.get("mixed_with"):
+            share = phase["mixed_share"]
+            mixed = f"{1 - share:g} of its weights and {share:g} of those that *{phase['mixed_with']}* handed on"
+            lines += ["", f"*{phase['name']}* hands on {mixed}."]
     return [*lines, ""]
 
 

@@ -36,12 +36,19 @@ def card_of(described: dict[str, Any]) -> str:
 def test_the_card_names_the_teachers(of_recipe: dict[str, Any], of_phase: dict[str, Any], said: str) -> None:
     described = json.loads(description_of(KERAS_FILE).read_text())
     described["recipe"]["teachers"] = of_recipe
-    taught = next(phase for phase in described["recipe"]["phases"] if phase["name"] == "taught")
-    taught["teachers"] = of_phase
+    for phase in described["recipe"]["phases"]:
+        phase["teachers"] = of_phase if phase["name"] == "taught" else None
     card = card_of(described)
     assert [line for line in card.splitlines() if line.endswith(" taught beside the labels.")] == [
         f"{said} beside the labels."
     ]
+
+
+def test_the_card_says_what_a_phase_is_mixed_with() -> None:
+    described = json.loads(description_of(KERAS_FILE).read_text())
+    described["recipe"]["phases"][-1].update(name="last", mixed_with="head", mixed_share=0.25)
+    said = "*last* hands on 0.75 of its weights and 0.25 of those that *head* handed on."
+    assert said in card_of(described).splitlines()
 
 
 def test_the_card_that_ships_says_what_the_exporter_says_now() -> None:

@@ -47,6 +47,16 @@ def test_a_taught_run_names_its_teachers_and_counts_their_minutes(tiny_run: Path
     assert read_row(run, Path("rows")).epochs == ["head 8 at 224 px", "top 10 layers 2 at 224 px taught by itself"]
 
 
+def test_a_mixed_run_says_with_what(tiny_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "mixed"
+    shutil.copytree(tiny_run, run)
+    recipe = (run / "recipe.toml").read_text().replace('keep = "best"', 'keep = "last"')
+    before, top = recipe.split('name = "top"')
+    mixed = top.replace("mixed_share = 0.0", 'mixed_share = 0.5\nmixed_with = "head"')
+    (run / "recipe.toml").write_text(f'{before}name = "top"{mixed}')
+    assert read_row(run, Path("rows")).epochs[1] == "top 10 layers 2 at 224 px and mixed with 0.5 of 'head'"
+
+
 def test_rows_are_kept_and_the_table_has_all_of_them(tiny_run: Path, tmp_path: Path) -> None:
     write_results([tiny_run], tmp_path / "rows", tmp_path / "RESULTS.md")
     kept = read_recipe(str(tmp_path / "rows" / "tiny.toml"))
