@@ -119,9 +119,11 @@ def _name_teachers(teachers: dict[str, Any]) -> str:
 
 
 def _performance(described: dict[str, Any]) -> str:
+    default = described["default_operating_point"]
+    chosen_on = described["operating_points"][default]["chosen_on"]
     lines = [
         "## Performance",
-        f"Thresholds are fixed on the validation films; the default one is `{described['default_operating_point']}`. "
+        f"Thresholds are fixed on the {chosen_on}; the default one is `{default}`. "
         "In brackets: 95 % Wilson intervals. Figures of the Keras model.",
         "",
         "`balanced` is the default because models of this kind keep their sensitivity on films from elsewhere and lose "

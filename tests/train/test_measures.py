@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import logit
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from pneumo_train.calibrate import Calibration, error_by_chance, fit_calibration
@@ -16,6 +17,14 @@ def scores(count: int = 2000) -> tuple[np.ndarray, np.ndarray]:
     targets = (rng.random(count) < 0.7).astype(np.float32)
     logits = (rng.normal(0, 1, count) + 3 * targets - 1.5).astype(np.float32)
     return targets, Calibration(1.0, 0.0)(logits)
+
+
+def scores_of_two_views(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Half of what a view's logit strays by is the film's own, the other half an accident of the view."""
+    rng = np.random.default_rng(1)
+    targets = (rng.random(count) < 0.7).astype(np.float32)
+    logits = rng.normal(0, 1, count) + rng.normal(0, 1, (2, count)) + 4 * targets - 2
+    return targets, Calibration(1.0, 0.0)(logits.astype(np.float32))
 
 
 def test_wilson_interval_as_published() -> None:
@@ -50,7 +59,7 @@ def test_ranking_of_a_perfect_and_a_reversed_order() -> None:
 
 def test_operating_points_keep_what_their_names_promise() -> None:
     targets, probabilities = scores()
-    points = choose_operating_points(targets, probabilities, "validation")
+    points = choose_operating_points(targets, probabilities[None], "validation")
     assert points["screening"]["sensitivity"] >= 0.99
     assert points["specific"]["specificity"] >= 0.95
     best = max(
@@ -76,7 +85,7 @@ def test_operating_points_keep_what_their_names_promise() -> None:
 def test_operating_points_of_classes_that_never_overlap() -> None:
     targets = np.array([0] * 20 + [1] * 20, np.float32)
     probabilities = np.linspace(0.01, 0.99, 40, dtype=np.float32)
-    points = choose_operating_points(targets, probabilities, "validation")
+    points = choose_operating_points(targets, probabilities[None], "validation")
     for name in ("screening", "balanced"):
         assert (points[name]["sensitivity"], points[name]["specificity"]) == (1.0, 1.0)
     assert probabilities[19] < points["balanced"]["threshold"] < probabilities[20]
@@ -85,10 +94,32 @@ def test_operating_points_of_classes_that_never_overlap() -> None:
 def test_the_balanced_point_does_not_hang_on_one_film() -> None:
     targets, probabilities = scores()
     thresholds = [
-        choose_operating_points(targets[kept], probabilities[kept], "validation")["balanced"]["threshold"]
+        choose_operating_points(targets[kept], probabilities[None, kept], "validation")["balanced"]["threshold"]
         for kept in (np.arange(len(targets)) % 50 != fold for fold in range(50))
     ]
     assert np.ptp(thresholds) < 0.02
+
+
+def test_operating_points_of_several_views_keep_the_promise_on_all_of_them() -> None:
+    targets, views = scores_of_two_views(2000)
+    point = choose_operating_points(targets, views, "films and their mirror images")["screening"]
+    called = views[:, targets == 1] >= point["threshold"]
+    assert point["sensitivity"] == called.mean() >= 0.99
+    assert point["chosen_on"] == "films and their mirror images"
+    # Two views of a film are not two films.
+    assert point["intervals"]["sensitivity"] == wilson_interval(called.sum() // 2, int(targets.sum()))
+
+
+def test_a_second_view_makes_the_screening_point_less_of_an_accident() -> None:
+    targets, views = scores_of_two_views(30_000)
+    one, two = (
+        [
+            logit(choose_operating_points(targets[part], views[:count, part], "")["screening"]["threshold"])
+            for part in np.array_split(np.arange(len(targets)), 100)
+        ]
+        for count in (1, 2)
+    )
+    assert np.std(two) < 0.95 * np.std(one)
 
 
 def test_calibration_finds_the_distortion() -> None:

@@ -70,7 +70,9 @@ def release_model(
     domain = fit_domain(_output(trunk, "domain_features")(films.pixels[films.rows["train"]]))
     model = build_serving_model(trunk, calibration, domain)
     scores = {split: calibration(values) for split, values in logits.items()}
-    points = choose_operating_points(targets["validation"], scores["validation"], "validation")
+    mirrored = calibration(logit(films.pixels[held_out["validation"]][:, :, ::-1])[:, 0])
+    views = np.stack([scores["validation"], mirrored])
+    points = choose_operating_points(targets["validation"], views, "validation films and their mirror images")
     measured_on = "test" if "test" in held_out else "validation"
     probability = _output(model, "probability")
     with progress_bar() as bar:
