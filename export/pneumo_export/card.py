@@ -8,6 +8,7 @@ from pneumo_export.metadata import INTENDED_USE
 from pneumo_export.parity import Proof
 from pneumo_infer import __version__
 from pneumo_train.recipe import name_layers
+from pneumo_train.stress import worst_corruptions
 from pneumo_train.trained import TrainedModel
 
 
@@ -180,17 +181,20 @@ def _domain(domain: dict[str, Any]) -> str:
 
 
 def _stress(stress: dict[str, Any]) -> str:
+    worst = worst_corruptions(stress["shifts"])
+    auc, specificity = worst["auc"], worst["specificity"]
     rows = [
         f"| {name} | {row['auc']:.4f} | {row['sensitivity']:.3f} | {row['specificity']:.3f} |"
         for name, row in stress["shifts"].items()
     ]
     return "\n".join(
         [
-            "## Under stress",
+            "## Under corruptions",
             f"The {stress['measured_on']} films as other machines, exports and hands would have left them, at the "
-            "default operating point.",
+            f"default operating point. Worst ROC AUC {auc['value']:.4f} ({auc['corruption']}), worst specificity "
+            f"{specificity['value']:.3f} ({specificity['corruption']}).",
             "",
-            "| shift | ROC AUC | sensitivity | specificity |",
+            "| corruption | ROC AUC | sensitivity | specificity |",
             "|---|---|---|---|",
             *rows,
         ]

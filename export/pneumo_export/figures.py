@@ -18,7 +18,7 @@ from pneumo_train.trained import TrainedModel, history_beside
 CAPTIONS = {
     "roc.png": "ROC and precision-recall curves with the operating points",
     "reliability.png": "Predicted probabilities and films with pneumonia, before and after calibration",
-    "stress.png": "Under stress, and without it (dotted)",
+    "stress.png": "Under corruptions, and without them (dotted)",
     "curves.png": "Training, phase by phase",
 }
 

@@ -52,13 +52,16 @@ def test_the_figures_are_complete(measured: Path) -> None:
     worst = metrics["stress"].pop("worst")
     assert len(metrics["stress"]) >= 10
     assert worst["auc"] == min(row["auc"] for row in metrics["stress"].values())
+    for name, figure in metrics["worst"].items():
+        assert figure["value"] == worst[name] == metrics["stress"][figure["corruption"]][name]
 
 
 def test_the_report_stands_alone(measured: Path) -> None:
     page = (measured / "report.html").read_text()
     assert not re.search(r"(src|href)=.(?!data:)", page)
     assert page.count("data:image/png;base64,") >= 10
-    for heading in ("Decisions", "Calibration", "Stress", "Needs a reader", "Where the network saw it", "TRIPOD+AI"):
+    headings = ("Decisions", "Calibration", "Corruptions", "Needs a reader", "Where the network saw it", "TRIPOD+AI")
+    for heading in headings:
         assert heading in page
     assert "Grad-CAM of the PNEUMONIA logit" in page
 

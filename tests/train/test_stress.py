@@ -7,7 +7,7 @@ import pytest
 from made_films import draw_film
 
 from pneumo_infer.preprocess import film_to_pixels
-from pneumo_train.stress import SHIFTS, shift_films
+from pneumo_train.stress import SHIFTS, shift_films, worst_corruptions
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,39 @@ def test_shifts_do_what_they_are_named_for(films: np.ndarray) -> None:
     np.testing.assert_array_equal(framed[:, 10:-10, 10:-10], films[:, 10:-10, 10:-10])
     small = shift_films(films, "shrunk to 80 % on black")
     assert (small[:, :22] == 0).all()
+
+
+def test_tone_and_sharpness_corruptions_do_what_they_are_named_for(films: np.ndarray) -> None:
+    def edges(name: str) -> float:
+        return float(np.abs(np.diff(shift_films(films, name).astype(int), axis=2)).mean())
+
+    plain = float(np.abs(np.diff(films.astype(int), axis=2)).mean())
+    assert edges("blur of 2.5 pixels") < edges("blur of 1.5 pixels") < plain
+    assert plain < edges("sharpened mildly") < edges("sharpened strongly")
+    assert shift_films(films, "gamma 0.7").mean() > films.mean() > shift_films(films, "gamma 1.4").mean()
+    ramp = np.tile(np.arange(224, dtype=np.uint8), (224, 1))[None, ..., None]
+    centre = slice(96, 160)
+    steepness = {name: int(np.ptp(shift_films(ramp, name)[:, :, centre])) for name in ("S-curve", "inverse S-curve")}
+    assert steepness["inverse S-curve"] < np.ptp(ramp[:, :, centre]) < steepness["S-curve"]
+
+
+def test_equalisation_spreads_the_greys_of_a_dull_film(films: np.ndarray) -> None:
+    dull = (films // 4 + 90).astype(np.uint8)
+    spread, locally = (shift_films(dull, f"histogram equalised{where}") for where in ("", " locally"))
+    assert spread.std() > 2 * dull.std()
+    assert locally.std() > 1.2 * dull.std()
+    assert not np.array_equal(spread, locally)
+    flat = np.full_like(films, 77)
+    assert np.ptp(shift_films(flat, "histogram equalised locally")) == 0
+
+
+def test_the_worst_corruption_of_each_figure() -> None:
+    figures = {
+        "a": {"auc": 0.9, "sensitivity": 0.7, "specificity": 0.8},
+        "b": {"auc": 0.8, "sensitivity": 0.9, "specificity": 0.9},
+        "worst": {"auc": 0.8, "sensitivity": 0.7, "specificity": 0.8},
+    }
+    worst = worst_corruptions(figures)
+    assert worst["auc"] == {"corruption": "b", "value": 0.8}
+    assert worst["specificity"] == {"corruption": "a", "value": 0.8}
+    assert worst_corruptions({}) == {}

@@ -139,7 +139,7 @@ def evaluate(
     films: Annotated[
         Films, typer.Option("--split", help="Which films of the model's own split, or of the folder, to measure on.")
     ] = Films.TEST,
-    stress: Annotated[bool, typer.Option(help="Measure under shifts that real films suffer too.")] = True,
+    stress: Annotated[bool, typer.Option(help="Measure under corruptions that real films suffer too.")] = True,
     output: Annotated[
         Path | None, typer.Option(help="Folder of metrics.json and report.html; evaluation-MODEL beside the model.")
     ] = None,

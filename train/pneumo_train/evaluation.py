@@ -17,7 +17,7 @@ from pneumo_train.dataset import IndexedFilm
 from pneumo_train.measures import bootstrap_by_patient, measure, ranking, wilson_interval
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.scorer import Scored, Scorer
-from pneumo_train.stress import measure_stress
+from pneumo_train.stress import measure_stress, worst_corruptions
 
 KINDS = {"bacteria": "bacterial", "virus": "viral"}
 
@@ -59,7 +59,7 @@ class Evaluation:
 def measure_films(
     scorer: Scorer, decoded: DecodedFilms, operating_point: str, shifts: list[str], on_films: Callable[[int], object]
 ) -> Evaluation:
-    """Score the films, as they are and under each shift, and measure everything."""
+    """Score the films, as they are and under each corruption, and measure everything."""
     targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)
     scored = scorer.score(decoded.pixels, on_films)
     threshold = scorer.description["operating_points"][operating_point]["threshold"]
@@ -93,6 +93,7 @@ def measure_films(
     metrics["stress"] = measure_stress(
         lambda films: scorer.score(films, on_films).probabilities, decoded.pixels, targets, threshold, shifts
     )
+    metrics["worst"] = worst_corruptions(metrics["stress"])
     return Evaluation(scorer, decoded, targets, scored, operating_point, metrics)
 
 

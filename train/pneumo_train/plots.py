@@ -119,7 +119,7 @@ def draw_reliability(before: Reliability, after: Reliability) -> Figure:
 
 
 def draw_stress(stress: dict[str, dict[str, float]], plain: dict[str, float]) -> Figure:
-    """AUC, sensitivity and specificity under each shift, with lines where they stand without one."""
+    """AUC, sensitivity and specificity under each corruption, with lines where they stand without one."""
     names = [name for name in stress if name != "worst"]
     figure = _figure(10, 1.2 + 0.27 * len(names))
     places = np.arange(len(names))

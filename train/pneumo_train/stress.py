@@ -1,4 +1,4 @@
-"""Shifts that real films suffer, applied to films that the model has not learnt from.
+"""Corruptions that real films suffer, applied to films that the model has not learnt from.
 
 Accuracy on films from the same machine saturates; how much of it survives these changes tells more about the next
 hospital (Hendrycks & Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions", ICLR 2019).
@@ -7,8 +7,9 @@ hospital (Hendrycks & Dietterich, "Benchmarking Neural Network Robustness to Com
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
@@ -19,6 +20,14 @@ from pneumo_train.measures import measure, ranking
 
 Shift = Callable[[Image.Image], Image.Image]
 NOISE_SEED = 20
+MEASURED = ("auc", "sensitivity", "specificity")
+
+
+class WorstFigure(TypedDict):
+    """The least of a figure over all corruptions, and the corruption it is that of."""
+
+    corruption: str
+    value: float
 
 
 def _crop(image: Image.Image, kept: float) -> Image.Image:
@@ -49,6 +58,42 @@ def _contrast(image: Image.Image, factor: float) -> Image.Image:
 
 def _gamma(image: Image.Image, exponent: float) -> Image.Image:
     return image.point([round(255 * (level / 255) ** exponent) for level in range(256)])
+
+
+def _s_curve(image: Image.Image, strength: float) -> Image.Image:
+    """Blend each level with the smoothstep curve 3 x^2 - 2 x^3; a negative strength flattens the middle instead."""
+    levels = np.arange(256) / 255
+    curve = levels + strength * (levels**2 * (3 - 2 * levels) - levels)
+    return image.point([round(255 * level) for level in curve])
+
+
+def _sharpen(image: Image.Image, amount: int) -> Image.Image:
+    return image.filter(ImageFilter.UnsharpMask(radius=2, percent=amount, threshold=0))
+
+
+def _equalise_locally(image: Image.Image, tiles: int, clipped_at: float) -> Image.Image:
+    """Contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994).
+
+    Each tile's equalising curve comes of its histogram clipped at so many times the mean count; between the middles of
+    tiles, levels are blended linearly.
+    """
+    levels = np.asarray(image)
+    height, width = (side // tiles for side in levels.shape)
+    curves = np.empty((tiles, tiles, 256))
+    for row, column in np.ndindex(tiles, tiles):
+        tile = levels[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        counts = np.bincount(tile.ravel(), minlength=256).astype(float)
+        clipped = np.minimum(counts, clipped_at * tile.size / 256)
+        clipped += (tile.size - clipped.sum()) / 256
+        curves[row, column] = 255 * np.cumsum(clipped) / tile.size
+    rows, columns = (np.clip((np.arange(s) + 0.5) * tiles / s - 0.5, 0, tiles - 1) for s in levels.shape)
+    top, left = (np.minimum(place.astype(int), tiles - 2) for place in (rows, columns))
+    down, right = (rows - top)[:, None], (columns - left)[None]
+    upper, lower = (
+        curves[at[:, None], left, levels] * (1 - right) + curves[at[:, None], left + 1, levels] * right
+        for at in (top, top + 1)
+    )
+    return Image.fromarray((upper * (1 - down) + lower * down).round().astype(np.uint8))
 
 
 def _noise(image: Image.Image, deviation: float) -> Image.Image:
@@ -108,6 +153,15 @@ SHIFTS: dict[str, Shift] = {
     "gamma 1.6": partial(_gamma, exponent=1.6),
     "noise of 10 grey levels": partial(_noise, deviation=10),
     "blur of 1.5 pixels": partial(_blur, radius=1.5),
+    "blur of 2.5 pixels": partial(_blur, radius=2.5),
+    "sharpened mildly": partial(_sharpen, amount=100),
+    "sharpened strongly": partial(_sharpen, amount=300),
+    "histogram equalised": ImageOps.equalize,
+    "histogram equalised locally": partial(_equalise_locally, tiles=8, clipped_at=2.0),
+    "gamma 0.7": partial(_gamma, exponent=0.7),
+    "gamma 1.4": partial(_gamma, exponent=1.4),
+    "S-curve": partial(_s_curve, strength=1.0),
+    "inverse S-curve": partial(_s_curve, strength=-1.0),
     "JPEG quality 15": partial(_jpeg, quality=15),
     "resampled by nearest neighbour": partial(_resample, resampling=Image.Resampling.NEAREST),
     "resampled by Lanczos": partial(_resample, resampling=Image.Resampling.LANCZOS),
@@ -118,7 +172,7 @@ SHIFTS: dict[str, Shift] = {
 
 
 def shift_films(pixels: Film, name: str) -> Film:
-    """Apply one of `SHIFTS` to films.
+    """Apply one of the corruptions in `SHIFTS` to films.
 
     Parameters
     ----------
@@ -137,7 +191,7 @@ def shift_films(pixels: Film, name: str) -> Film:
 def measure_stress(
     score: Callable[[Film], Scores], pixels: Film, targets: Scores, threshold: float, shifts: Iterable[str] = SHIFTS
 ) -> dict[str, dict[str, float]]:
-    """ROC AUC, and sensitivity and specificity at a threshold, under each shift and, as `worst`, the least of each.
+    """ROC AUC, and sensitivity and specificity at a threshold, under each corruption; as `worst`, the least of each.
 
     Parameters
     ----------
@@ -156,6 +210,12 @@ def measure_stress(
             "specificity": decided["specificity"],
         }
     if figures:
-        measured = ("auc", "sensitivity", "specificity")
-        figures["worst"] = {name: min(row[name] for row in figures.values()) for name in measured}
+        figures["worst"] = {name: min(row[name] for row in figures.values()) for name in MEASURED}
     return figures
+
+
+def worst_corruptions(figures: Mapping[str, Mapping[str, float]]) -> dict[str, WorstFigure]:
+    """The least `auc`, `sensitivity` and `specificity` of what `measure_stress` returned, each with its corruption."""
+    names = [name for name in figures if name != "worst"]
+    worst = {measured: min(names, key=lambda name: figures[name][measured]) for measured in MEASURED if names}
+    return {measured: {"corruption": name, "value": figures[name][measured]} for measured, name in worst.items()}
