@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
-from scipy.stats import binomtest, norm
+from scipy.special import logit, ndtr
+from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
 from pneumo_train.calibrate import Scores, reliability
 
 SCREENING_SENSITIVITY = 0.99
-SPECIFIC_SPECIFICITY = 0.95
+SPECIFIC_SPECIFICITY = 0.99
 NARROWEST_KERNEL = 0.01  # logits; films that are all alike have no spread
 
 
@@ -116,37 +116,40 @@ def _rows_by_patient(targets: Scores, patients: NDArray[np.str_], label: int) ->
 
 
 def choose_operating_points(targets: Scores, views: Scores, chosen_on: str) -> dict[str, dict[str, Any]]:
-    """Fix the named thresholds on views of one set of films.
+    """Fix the named thresholds on views of one set of films, in the order screening <= balanced <= specific.
 
-    `screening` has the highest threshold with a sensitivity of at least 0.99, `specific` the lowest with a specificity
-    of at least 0.95, `balanced` the one with the largest sum of both (Youden, Cancer 3, 1950). That sum is taken of
+    `balanced` has the largest sum of sensitivity and specificity (Youden, Cancer 3, 1950). That sum is taken of
     smoothed distributions (Fluss, Faraggi & Reiser, "Estimation of the Youden Index and its associated cutoff point",
-    Biometrical Journal 47, 2005): the largest sum that was counted often hangs on one or two films. Each threshold lies
-    half way between two views' probabilities, so that none of them hangs on the last digit.
+    Biometrical Journal 47, 2005): the largest sum that was counted often hangs on one or two films. `screening` has the
+    highest threshold up to `balanced` with a sensitivity of at least 0.99. `specific` has the lowest threshold from
+    `balanced` on with a specificity of at least 0.99; where none has that and still calls a view, the most specific
+    that does. Each threshold lies half way between two views' probabilities, so that none of them hangs on the last
+    digit.
 
     Parameters
     ----------
     targets
-        (N,), 1 for PNEUMONIA.
+        (N,), 1 for PNEUMONIA; both classes.
     views
-        (V, N), calibrated P(PNEUMONIA) of each film in V views of it. In a few hundred films the one to which 0.99 of
-        the sensitivity leads is an accident; a second view of each makes it less of one. Of the network that ships,
-        `screening` was fixed on half of the validation patients and measured on the other half, 1,500 times: with the
-        mirror images, specificity was 0.881 with a standard deviation of 0.071, without them 0.844 with 0.086;
-        sensitivity was 0.987 and 0.988.
+        (V, N), calibrated P(PNEUMONIA) of each film in V views of it, such as its mirror image or other acquisition
+        styles. In a few hundred films the one to which 0.99 of the sensitivity leads is an accident; further views of
+        each make it less of one.
     chosen_on
         Names the views, for the record.
     """
     targets, probabilities = np.tile(targets, len(views)), views.ravel()
     false_positive_rate, sensitivity, thresholds = roc_curve(targets, probabilities, drop_intermediate=False)
-    specificity = 1 - false_positive_rate
-    floors = np.append(thresholds[1:], 0.0)  # the next lower probability that any film has
-    midpoints = (np.minimum(thresholds, 1.0) + floors) / 2
+    # The first threshold of the curve is infinite: it calls nothing.
+    specificity, sensitivity, thresholds = 1 - false_positive_rate[1:], sensitivity[1:], thresholds[1:]
+    midpoints = _midpoints_below(thresholds)
     below = [_smoothed_share_below(midpoints, probabilities[targets == label]) for label in (0, 1)]
+    balanced = int(np.argmax(below[0] - below[1]))
+    aimed_at = min(SPECIFIC_SPECIFICITY, specificity[0])
+    # Positions count from the highest threshold.
     chosen = {
-        "screening": int(np.argmax(sensitivity >= SCREENING_SENSITIVITY)),
-        "balanced": int(np.argmax(below[0] - below[1])),
-        "specific": int(np.flatnonzero(specificity >= SPECIFIC_SPECIFICITY)[-1]),
+        "screening": max(balanced, int(np.argmax(sensitivity >= SCREENING_SENSITIVITY))),
+        "balanced": balanced,
+        "specific": min(balanced, int(np.flatnonzero(specificity >= aimed_at)[-1])),
     }
     points = {}
     for name, position in chosen.items():
@@ -159,12 +162,18 @@ def choose_operating_points(targets: Scores, views: Scores, chosen_on: str) -> d
     return points
 
 
+def _midpoints_below(thresholds: Scores) -> Scores:
+    """Half way from each threshold to the next lower one, or to 0, yet never as low as that one by rounding."""
+    floors = np.append(thresholds[1:], thresholds.dtype.type(0))
+    return np.minimum(thresholds, np.maximum((thresholds + floors) / 2, np.nextafter(floors, thresholds)))
+
+
 def _smoothed_share_below(thresholds: NDArray[np.float64], probabilities: Scores) -> NDArray[np.float64]:
     """Gaussian kernels on the scale of logits, as wide as Silverman's rule says (Density Estimation, 1986, 3.31)."""
     logits, at = logit(_inside(probabilities)), logit(_inside(thresholds))
     spread = min(np.std(logits), np.subtract(*np.percentile(logits, [75, 25])) / 1.34)
     width = max(0.9 * spread * len(logits) ** -0.2, NARROWEST_KERNEL)
-    return np.asarray(norm.cdf((at[:, None] - logits) / width).mean(axis=1))
+    return np.array([ndtr((threshold - logits) / width).mean() for threshold in at])
 
 
 def _inside(probabilities: NDArray[Any]) -> NDArray[np.float64]:
