@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import keras
 
 from pneumo_train.errors import RunError
+from pneumo_train.progress import console
 
+# As /proc/cpuinfo spells them, on x86-64 and on Arm.
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 Distribute = Literal["none", "data"]
 
 
@@ -22,6 +26,7 @@ def computing(mixed_precision: bool, distribute: Distribute) -> Iterator[None]:
     ----------
     mixed_precision
         Compute in bfloat16 and keep weights in float32; bfloat16 has float32's range, so that no loss has to be scaled.
+        Warns where the hardware does not have it, since it is then emulated.
     distribute
         `data` gives each device its share of every batch, by the distribution of the Keras backend in use: on
         TensorFlow all GPUs of the machine, or of the machines that TF_CONFIG names; on JAX all of its devices.
@@ -31,6 +36,14 @@ def computing(mixed_precision: bool, distribute: Distribute) -> Iterator[None]:
     RunError
         The backend cannot distribute.
     """
+    if mixed_precision and not has_fast_bfloat16():
+        console.print(
+            "warning: --mixed-precision: found neither a GPU nor a processor with bfloat16 (AVX512-BF16, AMX-BF16); "
+            "training is likely to be slower than without it",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed_precision else "float32")
     try:
@@ -38,6 +51,36 @@ def computing(mixed_precision: bool, distribute: Distribute) -> Iterator[None]:
             yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether the backend computes on an accelerator, or the processor has bfloat16 instructions."""
+    return _on_accelerator() or bool(BFLOAT16_FLAGS & processor_flags())
+
+
+def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """Read the instruction sets that Linux names for the first processor; none on other systems."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    flags = (line.partition(":")[2] for line in lines if line.partition(":")[0].strip() in ("flags", "Features"))
+    return set(next(flags, "").split())
+
+
+def _on_accelerator() -> bool:
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return any(device.device_type != "CPU" for device in tf.config.list_physical_devices())
+    if backend == "jax":
+        import jax
+
+        return bool(jax.default_backend() != "cpu")
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 def devices_that_share_evenly() -> int:

@@ -154,10 +154,10 @@ def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms,
             class_weight=class_weights(films.targets[batches.rows]) if fit.class_weights else None,
             verbose=0,
             callbacks=[
-                EpochProgress(phase.name, len(batches)),
                 SeedEachEpoch(batches, recipe.split.seed, len(journal.history) - done),
                 *([keras.callbacks.SwapEMAWeights()] if fit.averaged_weights else []),
                 *replayed,
+                EpochProgress(phase, recipe.planned_phases(), journal, len(batches)),  # after what may stop the phase
                 keras.callbacks.ModelCheckpoint(checkpoint),
                 JournalCallback(journal, phase, fit.keep == "last", mixed_later, replayed),
                 interrupts,

@@ -162,13 +162,13 @@ def choose_operating_points(targets: Scores, views: Scores, chosen_on: str) -> d
     return points
 
 
-def _midpoints_below(thresholds: Scores) -> Scores:
+def _midpoints_below(thresholds: NDArray[Any]) -> NDArray[Any]:
     """Half way from each threshold to the next lower one, or to 0, yet never as low as that one by rounding."""
     floors = np.append(thresholds[1:], thresholds.dtype.type(0))
-    return np.minimum(thresholds, np.maximum((thresholds + floors) / 2, np.nextafter(floors, thresholds)))
+    return np.asarray(np.minimum(thresholds, np.maximum((thresholds + floors) / 2, np.nextafter(floors, thresholds))))
 
 
-def _smoothed_share_below(thresholds: NDArray[np.float64], probabilities: Scores) -> NDArray[np.float64]:
+def _smoothed_share_below(thresholds: NDArray[Any], probabilities: Scores) -> NDArray[np.float64]:
     """Gaussian kernels on the scale of logits, as wide as Silverman's rule says (Density Estimation, 1986, 3.31)."""
     logits, at = logit(_inside(probabilities)), logit(_inside(thresholds))
     spread = min(np.std(logits), np.subtract(*np.percentile(logits, [75, 25])) / 1.34)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from pneumo_train.journal import Journal
+from pneumo_train.recipe import Phase
+from pneumo_train.time_left import format_duration, seconds_left
 
 console = Console(stderr=True)
 
@@ -29,17 +34,33 @@ def progress_bar() -> Progress:
 
 
 class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Shows how far a phase is, in batches over all its epochs, and prints a line after each epoch."""
+    """Shows how far a phase is, in batches over all its epochs, and prints a line after each epoch.
 
-    def __init__(self, phase: str, batches: int) -> None:
+    The line has the seconds of the epoch, and about how long the rest of the run takes, all phases to come included.
+
+    Parameters
+    ----------
+    phase
+        The phase that is being trained.
+    planned
+        All phases of the run, in order.
+    journal
+        What the run has done before; only read.
+    batches
+        Batches in an epoch.
+    """
+
+    def __init__(self, phase: Phase, planned: Sequence[Phase], journal: Journal, batches: int) -> None:
         super().__init__()
         self.phase = phase
+        self.planned = planned
+        self.journal = journal
         self.batches = batches
         self.bar = progress_bar()
         self.epoch_began = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.task = self.bar.add_task(f"phase {self.phase}", total=self.batches * self.params["epochs"])
+        self.task = self.bar.add_task(f"phase {self.phase.name}", total=self.batches * self.params["epochs"])
         self.bar.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -52,13 +73,19 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         figures = logs or {}
         seconds = time.monotonic() - self.epoch_began
-        left = seconds * (self.params["epochs"] - epoch - 1)
         console.print(
-            f"phase {self.phase}, epoch {epoch + 1} of {self.params['epochs']}: loss {figures['loss']:.4f}, "
+            f"phase {self.phase.name}, epoch {epoch + 1} of {self.params['epochs']}: loss {figures['loss']:.4f}, "
             f"validation loss {figures['val_loss']:.4f}, validation AUC {figures['val_auc']:.4f}, "
-            f"{seconds:.0f} s, at most {left / 60:.0f} min of the phase left",
+            f"{seconds:.0f} s, {self._left(seconds)}",
             highlight=False,
+            soft_wrap=True,  # one line an epoch in a log, however narrow
         )
+
+    def _left(self, seconds: float) -> str:
+        history = [*self.journal.history, {"phase": self.phase.name, "seconds": seconds}]
+        stopped = [self.phase.name] if self.model.stop_training else []
+        left = seconds_left(self.planned, history, [*self.journal.finished_phases, *stopped])
+        return f"about {format_duration(left)} left" if left else "the last epoch"
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.bar.stop()
