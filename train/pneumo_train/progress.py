@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -60,7 +60,8 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self.epoch_began = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.task = self.bar.add_task(f"phase {self.phase.name}", total=self.batches * self.params["epochs"])
+        left = f", {self._left(self.journal.history)}" if self.journal.history else ""
+        self.task = self.bar.add_task(f"phase {self.phase.name}{left}", total=self.batches * self.params["epochs"])
         self.bar.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -73,19 +74,20 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         figures = logs or {}
         seconds = time.monotonic() - self.epoch_began
+        left = self._left([*self.journal.history, {"phase": self.phase.name, "seconds": seconds}])
+        self.bar.update(self.task, description=f"phase {self.phase.name}, {left}")
         console.print(
             f"phase {self.phase.name}, epoch {epoch + 1} of {self.params['epochs']}: loss {figures['loss']:.4f}, "
             f"validation loss {figures['val_loss']:.4f}, validation AUC {figures['val_auc']:.4f}, "
-            f"{seconds:.0f} s, {self._left(seconds)}",
+            f"{seconds:.0f} s, {left}",
             highlight=False,
             soft_wrap=True,  # one line an epoch in a log, however narrow
         )
 
-    def _left(self, seconds: float) -> str:
-        history = [*self.journal.history, {"phase": self.phase.name, "seconds": seconds}]
+    def _left(self, history: Sequence[Mapping[str, Any]]) -> str:
         stopped = [self.phase.name] if self.model.stop_training else []
         left = seconds_left(self.planned, history, [*self.journal.finished_phases, *stopped])
-        return f"about {format_duration(left)} left" if left else "the last epoch"
+        return f"about {format_duration(left)} of the run left" if left else "the last epoch"
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.bar.stop()

@@ -76,7 +76,7 @@ def release_model(
     measured_on = "test" if "test" in held_out else "validation"
     probability = _output(model, "probability")
     with progress_bar() as bar:
-        shifts = bar.track(SHIFTS, description=f"the {measured_on} films under stress")
+        shifts = bar.track(SHIFTS, description=f"the {measured_on} films under corruptions")
         stress = measure_stress(
             lambda pixels: probability(pixels)[:, 0],
             films.pixels[held_out[measured_on]],
