@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
     from pneumo_infer.destination import Destination
 
+RECORDS_SUFFIX = ".jsonl"
 EXIT_CODES = {Verdict.LIKE: 0, Verdict.UNLIKE: 1, Verdict.TOO_FEW: 3}
 
 
@@ -58,10 +59,10 @@ def _collect(
 ) -> tuple[list[tuple[float, float]], int]:
     """Give probability and distance of each film, and how many films could not be read."""
     sources = list(expand(arguments))
-    files = [Path(source) for source in sources if isinstance(source, str) and source.lower().endswith(".jsonl")]
-    earlier = [answer for file in files for answer in read_answers(file, classifier.model.path.name)]
-    known = {path for path, _ in earlier} - {STDIN} | {str(file) for file in files}
-    films = [source for source in sources if source_name(source) not in known]
+    files = [source for source in sources if isinstance(source, str) and source.lower().endswith(RECORDS_SUFFIX)]
+    earlier = [answer for file in files for answer in read_answers(Path(file), classifier.model.path.name)]
+    known = {path for path, _ in earlier if path != STDIN}  # standard input holds another film each time
+    films = [source for source in sources if source not in files and source_name(source) not in known]
     answers = [answer for _, answer in earlier if answer is not None]
     failed = len(earlier) - len(answers)
     with watching(len(films)) as pass_on:

@@ -15,6 +15,8 @@ from small_models import METADATA, write_model
 from pneumo_infer.drift import LEAST_FILMS
 from pneumo_infer.reference import measure_reference
 
+PAGE = Path(__file__).parents[2] / "docs" / "drift.md"
+
 
 def brightness(rng: np.random.Generator, films: int) -> np.ndarray:
     """Draw mean greys: the small model takes those above 128 for pneumonia, and how far from it for distance."""
@@ -115,6 +117,16 @@ def test_a_model_without_a_reference(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "old.onnx: carries no pneumo.reference" in done.stderr
     assert "export it again" in done.stderr
+
+
+def test_the_program_in_the_documentation(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = PAGE.read_text().partition("```python\n")[2].partition("```")[0]
+    assert "Classifier()" in program
+    monkeypatch.chdir(draw(tmp_path / "ward", 60))
+    exec(program.replace("Classifier()", f"Classifier({str(model)!r})"), {"paths": sorted(Path().glob("*.png"))})
+    assert capsys.readouterr().out.startswith("like {'verdict': 'like', 'films': 60")
 
 
 def test_the_report_is_written_whole(model: Path, tmp_path: Path) -> None:
