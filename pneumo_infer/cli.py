@@ -91,7 +91,7 @@ class Command:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except KeyboardInterrupt:
-            say(f"interrupted; {destination.what_is_left()}")
+            say("interrupted" if self.drift else f"interrupted; {destination.what_is_left()}")
             return 130
         return 1 if flawed else 0
 
