@@ -14,7 +14,7 @@ from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.images import Film, FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_models, parse_model
-from pneumo_infer.prediction import NEEDS_A_READER, Prediction
+from pneumo_infer.prediction import NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTAIN, Prediction
 from pneumo_infer.preprocess import PREPROCESS, fill_up, read_pixels
 from pneumo_infer.processors import usable_processors
 from pneumo_infer.reading import Read, read_batches
@@ -140,11 +140,12 @@ class Classifier:
         probability = float(outputs["probability"])
         distance = float(outputs["domain_distance"])
         in_domain = distance <= self.model.domain_limit
-        low, high = self.model.uncertain_band or (np.inf, -np.inf)
+        reason = self._reason_for_review(probability, in_domain)
         label = LABELS[probability >= self.threshold]
         return Prediction(
             path=name,
-            outcome=label if in_domain and not low <= probability <= high else NEEDS_A_READER,
+            outcome=NEEDS_REVIEW if reason else label,
+            reason=reason,
             label=label,
             probability=probability,
             threshold=self.threshold,
@@ -156,10 +157,17 @@ class Classifier:
             device=self.device,
         )
 
+    def _reason_for_review(self, probability: float, in_domain: bool) -> str | None:
+        if not in_domain:  # first, since the probability of such a film means nothing
+            return OUT_OF_DOMAIN
+        low, high = self.model.uncertain_band or (np.inf, -np.inf)
+        return UNCERTAIN if low <= probability <= high else None
+
     def _failure(self, name: str, error: ImageError) -> Prediction:
         return Prediction(
             path=name,
             outcome=None,
+            reason=None,
             label=None,
             probability=None,
             threshold=self.threshold,

@@ -35,7 +35,8 @@ class DeviceChoice(StrEnum):
 def main() -> None:
     """Run pneumo-infer.
 
-    Exit 0 if all films were read, 1 if some were not, 2 if it was called wrongly, 130 if it was interrupted.
+    Exit 0 if all films were read, 1 if some were not, 2 if it was called wrongly, 130 if it was interrupted. With
+    --drift, 0 if the films are like those that the model was measured on, 1 if they are not, 3 if they are too few.
     """
     arguments = sys.argv[1:]
     if are_films_alone(arguments):  # typer takes longer to import than a film to read
@@ -67,6 +68,7 @@ class Command:
     heatmap: Path | None = None
     limits: Limits = LIMITS
     info: bool = False
+    drift: bool = False
 
     def run(self) -> int:
         """Do it; returns the exit code."""
@@ -77,6 +79,10 @@ class Command:
             classifier = self._open_classifier()
             if self.info:
                 self._print_info(classifier)
+            if self.drift:
+                from pneumo_infer.drift_check import check_drift
+
+                return check_drift(classifier, self.films, self.batch_size, destination)
             flawed = self.films and self._read_films(classifier, destination)
         except PneumoError as error:
             say(error)
@@ -85,7 +91,7 @@ class Command:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except KeyboardInterrupt:
-            say(f"interrupted; {destination.what_is_left()}")
+            say("interrupted" if self.drift else f"interrupted; {destination.what_is_left()}")
             return 130
         return 1 if flawed else 0
 

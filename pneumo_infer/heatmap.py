@@ -16,11 +16,14 @@ EVIDENCE_COLOURS = ((20, 20, 90), (10, 90, 140), (20, 160, 140), (130, 200, 70),
 STRONGEST_COVER = 0.6  # of the film's own grey, where the evidence is largest and the probability 1
 STRIP_HEIGHT = 0.07  # of the film's height, for what is written below it
 SMALLEST_LETTERS = 6  # pixels
+NOTICE_COLOUR = (255, 200, 60)
 Font: TypeAlias = "ImageFont.FreeTypeFont | ImageFont.ImageFont"
 
 
-def draw_overlay(film: Film, heatmap: NDArray[np.float32], probability: float, caption: str) -> Image.Image:
-    """Lay evidence over a film, with a scale and a caption below it.
+def draw_overlay(
+    film: Film, heatmap: NDArray[np.float32], probability: float, caption: str, notice: str | None = None
+) -> Image.Image:
+    """Lay evidence over a film, with a scale and a caption below it, and between them a line of notice if there is one.
 
     Places are coloured relative to the one with the most evidence, and all the weaker the lower the probability: on a
     film that is called NORMAL with certainty hardly anything is coloured.
@@ -37,7 +40,7 @@ def draw_overlay(film: Film, heatmap: NDArray[np.float32], probability: float, c
     Returns
     -------
     PIL.Image.Image
-        RGB, as wide as the film, and a strip higher.
+        RGB, as wide as the film, and a strip higher, or two with a notice.
     """
     height, width = film.shape
     grey = np.repeat(film[:, :, None], 3, axis=2).astype(np.float32)
@@ -45,9 +48,11 @@ def draw_overlay(film: Film, heatmap: NDArray[np.float32], probability: float, c
     cover = (STRONGEST_COVER * probability * evidence)[:, :, None]
     blended = (1 - cover) * grey + cover * _colours(evidence)
     strip = max(24, round(STRIP_HEIGHT * height))
-    picture = Image.new("RGB", (width, height + strip))
+    picture = Image.new("RGB", (width, height + (strip if notice is None else 2 * strip)))
     picture.paste(Image.fromarray(np.round(blended).astype(np.uint8)))
-    _write_strip(picture, height, caption)
+    if notice is not None:
+        _write_notice(picture, height, strip, notice)
+    _write_strip(picture, picture.height - strip, caption)
     return picture
 
 
@@ -63,6 +68,13 @@ def _colours(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
     places = np.linspace(0, 1, len(EVIDENCE_COLOURS))
     channels = [np.interp(evidence, places, levels) for levels in zip(*EVIDENCE_COLOURS, strict=True)]
     return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _write_notice(picture: Image.Image, top: int, strip: int, notice: str) -> None:
+    draw = ImageDraw.Draw(picture)
+    margin = strip // 4
+    font = _fitting_font(draw, notice, picture.width - 2 * margin, strip // 2)
+    draw.text((margin, top + strip // 2), notice, fill=NOTICE_COLOUR, font=font, anchor="lm")
 
 
 def _write_strip(picture: Image.Image, top: int, caption: str) -> None:

@@ -65,7 +65,7 @@ class Model:
     domain_limit
         A film whose `domain_distance` is above it is not of the kind the model knows.
     uncertain_band
-        Probabilities between these are left to a reader; None where the model has no such band.
+        Films with probabilities between these need review; None where the model has no such band.
     metadata
         Every `pneumo.*` entry of the file as it stands there, without the prefix.
     """

@@ -57,6 +57,14 @@ def infer(
     max_bytes: Annotated[int, typer.Option(min=1, help="Files with more are refused.")] = LIMITS.encoded_bytes,
     demo: Annotated[bool, typer.Option("--demo", help="Read the two sample films that ship.")] = False,
     info: Annotated[bool, typer.Option("--info", help="Describe this installation and the model.")] = False,
+    drift: Annotated[
+        bool,
+        typer.Option(
+            "--drift",
+            help="Say whether films, or the records of earlier .jsonl files, look like those that the model was "
+            "measured on. Exit code 0: they do; 1: they do not; 3: too few films.",
+        ),
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -67,6 +75,10 @@ def infer(
         raise typer.BadParameter("give a film, a folder of films, - for standard input, or --demo")
     if resume and output:
         raise typer.BadParameter("writes to its own file; leave --output out", param_hint="--resume")
+    if drift and (threshold or resume or heatmap or info):
+        raise typer.BadParameter("leave --threshold, --resume, --heatmap and --info out", param_hint="--drift")
+    if drift and form in (Format.JSONL, Format.CSV):
+        raise typer.BadParameter("writes a table or --json", param_hint="--drift")
     command = Command(
         films=arguments,
         model=model,
@@ -80,5 +92,6 @@ def infer(
         heatmap=heatmap,
         limits=Limits(max_pixels, max_bytes),
         info=info,
+        drift=drift,
     )
     raise typer.Exit(command.run())

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from pneumo_infer.errors import ImageError
     from pneumo_infer.images import FilmSource
 
-NEEDS_A_READER = "needs a reader"
+NEEDS_REVIEW = "NEEDS_REVIEW"
+OUTCOMES = ("NORMAL", "PNEUMONIA", NEEDS_REVIEW)
+UNCERTAIN, OUT_OF_DOMAIN = "uncertain", "out_of_domain"
 RECORD_FIELDS = (
     "path",
     "outcome",
+    "reason",
     "label",
     "probability",
     "threshold",
@@ -40,8 +43,11 @@ class Prediction:
     path
         The film's path, or what stands for it (`<array uint8 (512, 512)>`).
     outcome
-        What to do with the film: the label, or `needs a reader` where the film is out of the domain or its probability
-        in the model's uncertain band.
+        What to do with the film: `NORMAL` or `PNEUMONIA`, the label, or `NEEDS_REVIEW`: a qualified reader decides.
+    reason
+        Why the film needs review: `out_of_domain`, it is not of the kind that the model was trained on, or `uncertain`,
+        its probability lies in the model's uncertain band. `out_of_domain` comes first where both are true, since the
+        probability of such a film means nothing. None where the outcome is the label.
     label
         PNEUMONIA where `probability >= threshold`, else NORMAL.
     probability
@@ -60,6 +66,7 @@ class Prediction:
 
     path: str
     outcome: str | None
+    reason: str | None
     label: str | None
     probability: float | None
     threshold: float
@@ -73,6 +80,8 @@ class Prediction:
 
     def overlay(self, film: FilmSource, limits: Limits = LIMITS) -> Image:
         """Draw the evidence for pneumonia over the film, with label, probability and operating point below it.
+
+        Where the film needs review, a line above these says so, and why.
 
         Parameters
         ----------
@@ -94,9 +103,9 @@ class Prediction:
         assert self.heatmap is not None  # as in every prediction without an error
         assert self.probability is not None
         point = self.operating_point or "threshold"
-        outcome = "" if self.outcome == self.label else f", {self.outcome}"
-        caption = f"{self.label} {self.probability:.3f} ({point} {self.threshold:.3f}){outcome}"
-        return draw_overlay(read_film(film, limits), self.heatmap, self.probability, caption)
+        caption = f"{self.label} {self.probability:.3f} ({point} {self.threshold:.3f})"
+        notice = f"{self.outcome}: {self.reason}" if self.reason else None
+        return draw_overlay(read_film(film, limits), self.heatmap, self.probability, caption, notice)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record that the command line prints: `RECORD_FIELDS`, ready for JSON; the heatmap is left out."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pneumo_infer.earlier_records import parse_record
 from pneumo_infer.errors import PneumoError
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
-
-MUST_AGREE = ("model", "threshold")
 
 
 def finished_films(file: Path, classifier: Classifier) -> set[str]:
@@ -42,22 +40,7 @@ def _read_and_repair(file: Path, now: dict[str, Any]) -> set[str]:
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
                 break
-            finished.add(_path_of(line, f"{file}, line {number}", now))
+            finished.add(parse_record(line, f"{file}, line {number}", now)["path"])
             whole += len(line)
         lines.truncate(whole)
     return finished
-
-
-def _path_of(line: bytes, where: str, now: dict[str, Any]) -> str:
-    try:
-        record = json.loads(line)
-        path = str(record["path"])
-        then = {name: record[name] for name in MUST_AGREE}
-    except (ValueError, KeyError, TypeError):
-        raise PneumoError(where, "is no record of pneumo-infer", "name a file of --format jsonl") from None
-    for name in MUST_AGREE:
-        if then[name] != now[name]:
-            raise PneumoError(
-                where, f"was made with {name} {then[name]}, not {now[name]}", f"give the same {name}, or another file"
-            )
-    return path

@@ -10,33 +10,30 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from pneumo_infer.prediction import NEEDS_REVIEW, OUTCOMES
+
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
     from pneumo_infer.errors import PneumoError
     from pneumo_infer.prediction import Prediction
 
 WORTH_A_BAR = 10  # films; fewer are read before a bar could be looked at
-HEADER = f"{'outcome':14}  {'label':9}  probability  film\n"
+HEADER = f"{'outcome':12}  {'reason':13}  {'label':9}  probability  film\n"
 # ECMA-48, 8.3.117 (select graphic rendition).
-COLOURS = {"NORMAL": "\x1b[32m", "PNEUMONIA": "\x1b[1;35m", "needs a reader": "\x1b[33m", "failed": "\x1b[31m"}
+COLOURS = {"NORMAL": "\x1b[32m", "PNEUMONIA": "\x1b[1;35m", "NEEDS_REVIEW": "\x1b[33m", "failed": "\x1b[31m"}
 PLAIN = "\x1b[0m"
 
 
 def table_row(prediction: Prediction, out: TextIO) -> str:
     """Lay one prediction out as a row of the table, coloured if `out` is a terminal (and NO_COLOR is not set)."""
     outcome = prediction.outcome or "failed"
-    shown = f"{outcome:14}"
+    shown = f"{outcome:12}"
     if out.isatty() and not os.environ.get("NO_COLOR"):
         shown = f"{COLOURS[outcome]}{shown}{PLAIN}"
     if prediction.error is not None:
-        return f"{shown}  {'':9}  {'':11}  {prediction.error}\n"
-    return f"{shown}  {prediction.label:9}  {prediction.probability:11.4f}  {prediction.path}{_reason(prediction)}\n"
-
-
-def _reason(prediction: Prediction) -> str:
-    if prediction.outcome == prediction.label:
-        return ""
-    return "  (unlike the films it knows)" if not prediction.in_domain else "  (uncertain)"
+        return f"{shown}  {'':13}  {'':9}  {'':11}  {prediction.error}\n"
+    answer = f"{prediction.reason or '':13}  {prediction.label:9}  {prediction.probability:11.4f}"
+    return f"{shown}  {answer}  {prediction.path}\n"
 
 
 @contextmanager
@@ -80,18 +77,19 @@ class Tally:
     """Counts predictions as they pass, for the closing line."""
 
     def __init__(self) -> None:
-        self.labels: Counter[str] = Counter()
-        self.uncertain = self.out_of_domain = self.failed = self.overlays_failed = 0
+        self.outcomes: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.failed = self.overlays_failed = 0
         self._start = time.monotonic()
 
     def count(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         for prediction in predictions:
-            if prediction.label is None:
+            if prediction.outcome is None:
                 self.failed += 1
             else:
-                self.labels[prediction.label] += 1
-                self.out_of_domain += not prediction.in_domain
-                self.uncertain += bool(prediction.in_domain) and prediction.outcome != prediction.label
+                self.outcomes[prediction.outcome] += 1
+            if prediction.reason is not None:
+                self.reasons[prediction.reason] += 1
             yield prediction
 
     def overlay_failed(self, error: PneumoError) -> None:
@@ -99,16 +97,17 @@ class Tally:
         say(error)
 
     def closing_line(self, classifier: Classifier) -> str:
-        """Sum up: labels, what needs a reader and why, failures, rate, and what was held against what."""
-        labels = [f"{self.labels[label]} {label}" for label in sorted(self.labels)]
+        """Sum up: outcomes, what needs review and why, failures, rate, and what was held against what."""
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.reasons.items()))
+        outcomes = {outcome: f"{count} {outcome}" for outcome, count in self.outcomes.items()}
+        if reasons:
+            outcomes[NEEDS_REVIEW] += f" ({reasons})"
         parts = [
-            *labels,
-            *([f"{self.uncertain} of them uncertain"] if self.uncertain else []),
-            *([f"{self.out_of_domain} of them out of domain"] if self.out_of_domain else []),
+            *(outcomes[outcome] for outcome in OUTCOMES if outcome in outcomes),
             *([f"{self.failed} failed"] if self.failed else []),
             *([f"{self.overlays_failed} overlays not written"] if self.overlays_failed else []),
         ]
-        films = self.labels.total() + self.failed
+        films = self.outcomes.total() + self.failed
         seconds = time.monotonic() - self._start
         point = classifier.operating_point or "your own"
         return (

@@ -9,6 +9,7 @@ import onnx
 from pneumo_infer import __version__
 from pneumo_infer.model import SCHEMA
 from pneumo_infer.preprocess import PREPROCESS
+from pneumo_infer.reference import Reference
 from pneumo_train.trained import TrainedModel
 
 INTENDED_USE = (
@@ -17,8 +18,13 @@ INTENDED_USE = (
 )
 
 
-def add_metadata(proto: onnx.ModelProto, source: TrainedModel, precision: str, domain_limit: float) -> None:
-    """Write the contract's `pneumo.*` entries; `precision`, `weights`, `domain`, `uncertain_band` beside them."""
+def add_metadata(
+    proto: onnx.ModelProto, source: TrainedModel, precision: str, domain_limit: float, reference: Reference
+) -> None:
+    """Write the contract's `pneumo.*` entries; `precision`, `weights`, `domain`, `uncertain_band` beside them.
+
+    `domain_limit` and `reference` are the file's own.
+    """
     described = source.description
     entries = {
         "schema": SCHEMA,
@@ -27,6 +33,7 @@ def add_metadata(proto: onnx.ModelProto, source: TrainedModel, precision: str, d
         "operating_points": json.dumps(described["operating_points"]),
         "default_operating_point": described["default_operating_point"],
         "domain_limit": json.dumps(domain_limit),
+        "reference": json.dumps(reference.to_dict()),
         "domain": json.dumps(described["domain"]),
         "preprocess": PREPROCESS,
         "uncertain_band": json.dumps(described["uncertain_band"]),

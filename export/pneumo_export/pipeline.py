@@ -18,10 +18,11 @@ from pneumo_export.metadata import add_metadata
 from pneumo_export.names import settle_names
 from pneumo_export.parity import ParityFilms, Proof, prove
 from pneumo_export.reference import ask_keras
-from pneumo_export.running import run_file
+from pneumo_export.running import run_outputs
 from pneumo_infer.checksum import CHECKSUMS, file_digest
 from pneumo_infer.files import write_json, write_whole
 from pneumo_infer.preprocess import NETWORK_SIZE
+from pneumo_infer.reference import measure_reference
 from pneumo_train.domain import choose_limit
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.run import training_films
@@ -100,12 +101,16 @@ def make_files(
     if "int8" in precisions:
         rows = choose_calibration_rows(films.rows["train"], source.description["recipe"]["split"]["seed"])
         quantise(files["fp32"], files["int8"], films.pixels[rows])
+    validation = films.rows["validation"]
     for precision in precisions:
         proto = onnx.load(files[precision])
-        # Quantisation moves distances a little, so that each file has a limit of its own.
-        distances = run_file(files[precision], "domain_distance", films.pixels[films.rows["validation"]])
+        # Quantisation moves distances, so that each file has a limit and a reference of its own.
+        asked = ("probability", "domain_distance")
+        probabilities, distances = run_outputs(files[precision], asked, films.pixels[validation])
+        limit = choose_limit(distances)
+        reference = measure_reference(probabilities, distances, films.targets[validation], limit)
         settle_names(proto)
-        add_metadata(proto, source, precision, choose_limit(distances))
+        add_metadata(proto, source, precision, limit, reference)
         onnx.save(proto, files[precision])
     return {precision: files[precision] for precision in precisions}
 

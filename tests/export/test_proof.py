@@ -19,8 +19,11 @@ from pneumo_export.gates import Gate
 from pneumo_export.parity import prove
 from pneumo_export.pipeline import parity_films, publish
 from pneumo_export.reference import ask_keras
+from pneumo_infer import Classifier
 from pneumo_infer.checksum import CHECKSUMS, file_digest
-from pneumo_train.run import read_split
+from pneumo_infer.drift import compare
+from pneumo_infer.reference import read_reference
+from pneumo_train.run import read_split, training_films
 
 
 def test_untouched_files_pass_and_get_their_names(staged: Staged, tmp_path: Path) -> None:
@@ -34,6 +37,23 @@ def test_untouched_files_pass_and_get_their_names(staged: Staged, tmp_path: Path
     metadata = {p.key: p.value for p in onnx.load(output / "pneumo-resnet50-int8.onnx").metadata_props}
     assert metadata["pneumo.source_sha256"] == staged.source.sha256
     assert 0 < float(metadata["pneumo.domain_limit"]) < 1000
+
+
+def test_files_carry_what_they_answer_on_validation_films(made: Staged, tiny_run: Path) -> None:
+    validation = training_films(read_split(tiny_run))
+    rows = validation.rows["validation"]
+    for precision, file in made.files.items():
+        classifier = Classifier(file, device="cpu")
+        reference = read_reference(classifier.model)
+        ill = int(validation.targets[rows].sum())
+        assert (reference.normal, reference.pneumonia) == (len(rows) - ill, ill)
+        answers = list(classifier.predict_many(validation.pixels[rows, :, :, 0]))
+        distances = [answer.domain_distance for answer in answers if answer.domain_distance is not None]
+        assert np.median(distances) == pytest.approx(reference.domain_distance.quantiles[1], rel=1e-3), precision
+        assert reference.out_of_domain == sum(not answer.in_domain for answer in answers)
+        drift = compare([answer.probability or 0.0 for answer in answers], distances, reference, 1e6)
+        assert drift.measures["domain_distance"].value < 0.01
+        assert drift.measures["probability"].value < 0.01
 
 
 def test_a_graph_with_other_weights_is_refused_and_earlier_files_stay(staged: Staged, tmp_path: Path) -> None:

@@ -140,18 +140,18 @@ def test_the_table_is_for_people() -> None:
     assert b"\x1b" not in done.stdout + done.stderr
 
 
-def test_the_table_says_why_a_reader_is_needed_and_what_failed(tmp_path: Path) -> None:
+def test_the_table_says_why_a_film_needs_review_and_what_failed(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 300), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     (tmp_path / "notes.jpeg").write_text("no film")
     done = run(tmp_path)
     rows = done.stdout.decode().splitlines()[1:]
     assert done.returncode == 1
-    assert rows[0].startswith("needs a reader")
-    assert rows[0].endswith("noise.png  (unlike the films it knows)")
+    assert rows[0].split()[:2] == ["NEEDS_REVIEW", "out_of_domain"]
+    assert rows[0].endswith("noise.png")
     assert rows[1].startswith("failed")
     assert "notes.jpeg: is not a JPEG" in rows[1]
-    assert "1 failed" in done.stderr.decode()
+    assert "1 NEEDS_REVIEW (1 out_of_domain), 1 failed; 2 in " in done.stderr.decode()
 
 
 def test_output_is_written_whole_or_not_at_all(tmp_path: Path, folder: Path) -> None:

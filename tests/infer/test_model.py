@@ -77,17 +77,23 @@ def test_domain_distance_is_held_against_the_limit(tmp_path: Path, film: NDArray
 
 
 @pytest.mark.parametrize(
-    ("grey", "limit", "outcome"),
-    [(133, 200, "PNEUMONIA"), (123, 200, "NORMAL"), (129, 200, "needs a reader"), (133, 4, "needs a reader")],
+    ("grey", "limit", "outcome", "reason"),
+    [
+        (133, 200, "PNEUMONIA", None),
+        (123, 200, "NORMAL", None),
+        (129, 200, "NEEDS_REVIEW", "uncertain"),
+        (133, 4, "NEEDS_REVIEW", "out_of_domain"),
+        (129, 0.5, "NEEDS_REVIEW", "out_of_domain"),
+    ],
 )
-def test_what_is_uncertain_or_out_of_domain_needs_a_reader(
-    tmp_path: Path, grey: int, limit: float, outcome: str
+def test_what_is_uncertain_or_out_of_domain_needs_review(
+    tmp_path: Path, grey: int, limit: float, outcome: str, reason: str | None
 ) -> None:
     metadata = {**METADATA, "domain_limit": str(limit), "uncertain_band": json.dumps({"low": 0.2, "high": 0.8})}
     prediction = Classifier(write_model(tmp_path / "m.onnx", metadata), device="cpu").predict(
         np.full((224, 224), grey, np.uint8)
     )
-    assert prediction.outcome == outcome
+    assert (prediction.outcome, prediction.reason) == (outcome, reason)
     assert prediction.label == ("PNEUMONIA" if grey > 128 else "NORMAL")
 
 
