@@ -8,7 +8,15 @@ from typing import Any
 
 import keras
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from pneumo_train.journal import Journal
 from pneumo_train.recipe import Phase
@@ -17,8 +25,8 @@ from pneumo_train.time_left import format_duration, seconds_left
 console = Console(stderr=True)
 
 
-def progress_bar() -> Progress:
-    """A bar with count, time spent and time left; it draws nothing where stderr is no terminal."""
+def progress_bar(*last: ProgressColumn) -> Progress:
+    """A bar with count, time spent and `last`, time left by default; it draws nothing where stderr is no terminal."""
     # rich asked this when it was imported, while quiet_import kept stderr away from the terminal.
     console.is_interactive = console.is_terminal
     return Progress(
@@ -26,7 +34,7 @@ def progress_bar() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        *(last or [TimeRemainingColumn()]),
         console=console,
         transient=True,
         disable=not console.is_terminal,
@@ -56,12 +64,14 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self.planned = planned
         self.journal = journal
         self.batches = batches
-        self.bar = progress_bar()
+        # The bar's own time left would be that of the phase.
+        self.bar = progress_bar(TextColumn("{task.fields[left]}"))
         self.epoch_began = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        left = f", {self._left(self.journal.history)}" if self.journal.history else ""
-        self.task = self.bar.add_task(f"phase {self.phase.name}{left}", total=self.batches * self.params["epochs"])
+        left = self._left(self.journal.history) if self.journal.history else ""
+        batches = self.batches * self.params["epochs"]
+        self.task = self.bar.add_task(f"phase {self.phase.name}", total=batches, left=left)
         self.bar.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -75,7 +85,7 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
         figures = logs or {}
         seconds = time.monotonic() - self.epoch_began
         left = self._left([*self.journal.history, {"phase": self.phase.name, "seconds": seconds}])
-        self.bar.update(self.task, description=f"phase {self.phase.name}, {left}")
+        self.bar.update(self.task, left=left)
         console.print(
             f"phase {self.phase.name}, epoch {epoch + 1} of {self.params['epochs']}: loss {figures['loss']:.4f}, "
             f"validation loss {figures['val_loss']:.4f}, validation AUC {figures['val_auc']:.4f}, "
