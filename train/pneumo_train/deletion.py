@@ -27,6 +27,7 @@ DELETED_PIXELS = round(DELETED_SHARE * SIDE * SIDE)
 BLUR_SIGMA = 16  # pixels of a film of 224
 NEARBY_SIGMA = 32  # so far that its kernel, cut at four times this, reaches over more than a fifth of a film
 FILMS_AT_ONCE = 32
+SCORED_BY_DELETION = 3  # times that each film is: as it is, without its hottest part, without a random one
 DRAWS = 1000
 SEED = 34
 

@@ -90,6 +90,11 @@ def lung_fields(films: Film) -> Mask:
     return fields
 
 
+def edges(fields: Mask) -> Mask:
+    """The pixels along the inside of each region, bool (N, 224, 224) like the regions."""
+    return np.asarray(fields & ~ndimage.binary_erosion(fields, np.ones((1, 3, 3), dtype=bool)))
+
+
 def _local_brightness(film: NDArray[np.uint8]) -> Floats:
     """Brightness against the tissue nearby, in its standard deviations: float32 (FITTED_CELLS, FITTED_CELLS)."""
     smooth = ndimage.gaussian_filter(film.astype(np.float32), 1.5)
