@@ -30,7 +30,7 @@ def draw_overlay(film: Film, heatmap: NDArray[np.float32], probability: float, c
     film
         uint8 (H, W).
     heatmap
-        float32 (h, w), not negative.
+        float32 (S, S), of any size, not negative.
     probability
         P(PNEUMONIA).
 
