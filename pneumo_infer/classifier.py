@@ -225,7 +225,7 @@ def describe(path: Path, session: Any) -> Model:
     model = parse_model(
         path,
         inputs={entry.name: (entry.type, entry.shape) for entry in session.get_inputs()},
-        outputs={entry.name: entry.type for entry in session.get_outputs()},
+        outputs={entry.name: (entry.type, entry.shape) for entry in session.get_outputs()},
         metadata=session.get_modelmeta().custom_metadata_map,
     )
     if model.metadata["preprocess"] != PREPROCESS:

@@ -33,7 +33,7 @@ def draw_overlay(
     film
         uint8 (H, W).
     heatmap
-        float32 (h, w), not negative.
+        float32 (S, S), of any size, not negative.
     probability
         P(PNEUMONIA).
 

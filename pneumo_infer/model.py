@@ -16,6 +16,7 @@ LABELS = ("NORMAL", "PNEUMONIA")
 # By the device that each is for: int8 is fastest on a CPU, fp16 on a GPU.
 PACKAGED_MODELS = {"cpu": "pneumo-resnet50-int8.onnx", "cuda": "pneumo-resnet50-fp16.onnx"}
 OUTPUTS = ("probability", "logit", "heatmap", "domain_distance")
+HEATMAP_SIDES = range(7, 29)  # cells along a side of a heatmap, which is square
 METADATA_KEYS = (
     "schema",
     "labels",
@@ -113,16 +114,17 @@ def packaged_models() -> dict[str, Path]:
 
 
 def parse_model(
-    path: Path, inputs: Mapping[str, tuple[str, list[Any]]], outputs: Mapping[str, str], metadata: Mapping[str, str]
+    path: Path,
+    inputs: Mapping[str, tuple[str, list[Any]]],
+    outputs: Mapping[str, tuple[str, list[Any]]],
+    metadata: Mapping[str, str],
 ) -> Model:
     """Hold a graph's inputs, outputs and metadata against the contract, and read them.
 
     Parameters
     ----------
-    inputs
+    inputs, outputs
         Name to (type, shape), as onnxruntime names types: `tensor(uint8)`.
-    outputs
-        Name to type.
     metadata
         The file's `metadata_props`.
 
@@ -175,13 +177,19 @@ def _check_schema(path: Path, entries: Mapping[str, str]) -> None:
         raise ModelError(path.name, f"lacks the metadata {names}", "export it again with pneumo-export")
 
 
-def _check_graph(path: Path, inputs: Mapping[str, tuple[str, list[Any]]], outputs: Mapping[str, str]) -> None:
+def _check_graph(
+    path: Path, inputs: Mapping[str, tuple[str, list[Any]]], outputs: Mapping[str, tuple[str, list[Any]]]
+) -> None:
     kind, shape = inputs.get("image", ("", []))
     if len(inputs) != 1 or kind != "tensor(uint8)" or shape[1:] != [224, 224, 1] or isinstance(shape[0], int):
         raise ModelError(path.name, f"takes {dict(inputs)}", "a model takes one input, image uint8 [N, 224, 224, 1]")
     for name in OUTPUTS:
-        if outputs.get(name) != "tensor(float)":
+        if outputs.get(name, ("", []))[0] != "tensor(float)":
             raise ModelError(path.name, f"has no float32 output {name!r}", "export it again with pneumo-export")
+    _, heatmap = outputs["heatmap"]
+    if len(heatmap) != 3 or heatmap[1] != heatmap[2] or heatmap[1] not in HEATMAP_SIDES:
+        sides = f"{HEATMAP_SIDES[0]} to {HEATMAP_SIDES[-1]}"
+        raise ModelError(path.name, f"gives heatmaps of {heatmap}", f"a heatmap is [N, S, S] with S from {sides}")
 
 
 def _band(entry: Mapping[str, Any] | None) -> tuple[float, float] | None:

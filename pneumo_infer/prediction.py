@@ -57,7 +57,8 @@ class Prediction:
     in_domain, domain_distance
         Whether the film is of the kind the model was trained on, and how far from it.
     heatmap
-        float32 (7, 7), Grad-CAM of the PNEUMONIA logit, not negative, not normalised.
+        float32 (S, S), S from 7 to 28 as the model has it: evidence for PNEUMONIA at each place, not negative, not
+        normalised.
     model, device
         The model's file name, and what it ran on: `cpu` or `cuda`.
     error

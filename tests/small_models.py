@@ -19,7 +19,6 @@ POINT = {
     "intervals": {"sensitivity": [0.85, 0.95], "specificity": [0.7, 0.9]},
     "chosen_on": "validation",
 }
-SHAPES: dict[str, list[str | int]] = {"heatmap": ["N", 7, 7]}
 METADATA = {
     "schema": "1",
     "labels": '["NORMAL", "PNEUMONIA"]',
@@ -43,8 +42,11 @@ def write_model(
     *,
     shape: Sequence[str | int] = ("N", 224, 224, 1),
     outputs: Sequence[str] = ("probability", "logit", "heatmap", "domain_distance"),
+    heatmap_side: int = 7,
 ) -> Path:
     """Write a model that answers with the brightness of a film, of its parts, and how far that is from 128."""
+    cell = 224 // heatmap_side
+    shapes: dict[str, list[str | int]] = {"heatmap": ["N", heatmap_side, heatmap_side]}
     nodes = [
         helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["grey", "axes"], ["mean"], keepdims=0),
@@ -52,7 +54,7 @@ def write_model(
         helper.make_node("Sigmoid", ["logit"], ["probability"]),
         helper.make_node("Abs", ["logit"], ["domain_distance"]),
         helper.make_node("Reshape", ["grey", "one_channel"], ["channel_first"]),
-        helper.make_node("AveragePool", ["channel_first"], ["pooled"], kernel_shape=[32, 32], strides=[32, 32]),
+        helper.make_node("AveragePool", ["channel_first"], ["pooled"], kernel_shape=[cell, cell], strides=[cell, cell]),
         helper.make_node("Squeeze", ["pooled", "channel"], ["heatmap"]),
     ]
     initializers = [
@@ -65,7 +67,7 @@ def write_model(
         nodes,
         "brightness",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, SHAPES.get(name, ["N"])) for name in outputs],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes.get(name, ["N"])) for name in outputs],
         initializers,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pneumo_export.card_heatmap import heatmap_section
 from pneumo_export.metadata import INTENDED_USE
 from pneumo_export.parity import Proof
 from pneumo_infer import __version__
@@ -35,6 +36,7 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int],
         _uncertain(described["uncertain_band"]),
         _domain(described["domain"]),
         _stress(described["stress"]),
+        *([heatmap_section(described["heatmap"])] if "heatmap" in described else []),
         _parity(proofs, sizes),
         _limits(),
         _licence(described),

@@ -11,6 +11,7 @@ from onnx import TensorProto
 from pneumo_export.errors import GraphError
 from pneumo_export.grey import fold_equal_channels
 from pneumo_export.names import settle_names
+from pneumo_infer.model import HEATMAP_SIDES
 from pneumo_train.domain import length
 from pneumo_train.gradcam import grad_cam
 from pneumo_train.trained import OUTPUTS
@@ -26,7 +27,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     """Convert a model of pneumo-train, and add Grad-CAM to it.
 
     The graph takes `image`, uint8 (N, 224, 224, 1), and gives `logit`, `probability` and `domain_distance`, float32
-    (N,) each, and `heatmap`, float32 (N, 7, 7).
+    (N,) each, and `heatmap`, float32 (N, S, S), as many cells as the last activations have.
     """
     trunk = model.get_layer("trunk")
     inside = keras.Model(trunk.input, {**trunk.output, "activations": trunk.get_layer("features").input})
@@ -76,13 +77,29 @@ def check_graph(proto: onnx.ModelProto, name: str) -> None:
     seen = {value.name: _type(value) for value in (*proto.graph.input, *proto.graph.output)}
     wanted = {
         "image": (TensorProto.UINT8, ("N", 224, 224, 1)),
-        "heatmap": (TensorProto.FLOAT, ("N", 7, 7)),
+        "heatmap": (TensorProto.FLOAT, ("N", *_square(seen.get("heatmap")))),
         **dict.fromkeys(OUTPUTS, (TensorProto.FLOAT, ("N",))),
     }
     if seen != wanted:
         problems.append(f"takes and gives {seen}, not {wanted}")
     if problems:
         raise GraphError(name, "; ".join(problems), "convert the model again with the pinned versions")
+
+
+def heatmap_side(proto: onnx.ModelProto) -> int:
+    """How many cells a heatmap has along a side, in a graph that `check_graph` found to be right."""
+    heatmap = next(value for value in proto.graph.output if value.name == "heatmap")
+    return int(heatmap.type.tensor_type.shape.dim[-1].dim_value)
+
+
+def _square(heatmap: tuple[int, tuple[str | int, ...]] | None) -> tuple[str | int, str | int]:
+    """The two sides that the contract allows a heatmap like this one."""
+    _, shape = heatmap or (0, ())
+    side = shape[-1] if shape else None
+    if isinstance(side, int) and side in HEATMAP_SIDES:
+        return side, side
+    either = f"S from {HEATMAP_SIDES[0]} to {HEATMAP_SIDES[-1]}"
+    return either, either
 
 
 def outside_convolutions(graph: onnx.GraphProto) -> list[str]:

@@ -51,6 +51,30 @@ def test_the_card_says_what_a_phase_is_mixed_with() -> None:
     assert said in card_of(described).splitlines()
 
 
+@pytest.mark.parametrize(("ratio", "said"), [(1.234, "1.23 [1.00, 1.50]"), (None, "none [1.00, none]")])
+def test_the_card_says_what_the_deletion_test_found(ratio: float | None, said: str) -> None:
+    described = json.loads(description_of(KERAS_FILE).read_text())
+    described.pop("heatmap", None)
+    assert "deletion test" not in card_of(described).lower()
+    described["heatmap"] = {
+        "measured_on": "test",
+        "films": 390,
+        "side": 14,
+        "blank_maps": 0,
+        "deleted_share": 0.2,
+        "blur_sigma": 16,
+        "fall_without_hottest": {"value": 2.0, "interval": [1.9, 2.1]},
+        "fall_without_random": {"value": 0.5, "interval": [0.4, 0.6]},
+        "ratio": {"value": ratio, "interval": [1.0, 1.5 if ratio else None]},
+        "hottest_inside_lungs": {"value": 0.91, "interval": [0.88, 0.94]},
+        "lungs_cover": 0.3,
+    }
+    card = card_of(described)
+    assert "390 PNEUMONIA films among the test films" in card
+    assert f"| ratio of the two | {said} |" in card.splitlines()
+    assert "| hottest of 14 x 14 cells inside the lung field | 91.0% [88.0%, 94.0%] |" in card.splitlines()
+
+
 def test_the_card_that_ships_says_what_the_exporter_says_now() -> None:
     ships = KERAS_FILE.with_name("MODEL_CARD.md").read_text().splitlines()
     written = card_of(json.loads(description_of(KERAS_FILE).read_text())).splitlines()

@@ -97,11 +97,32 @@ def test_what_is_uncertain_or_out_of_domain_needs_review(
     assert prediction.label == ("PNEUMONIA" if grey > 128 else "NORMAL")
 
 
-def test_the_heatmap_has_the_evidence_in_its_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", [7, 14, 28])
+def test_the_heatmap_has_the_evidence_in_its_place(tmp_path: Path, side: int) -> None:
+    cell = 224 // side
     film = np.zeros((224, 224), np.uint8)
-    film[:32, 192:] = 200
-    heatmap = Classifier(write_model(tmp_path / "m.onnx", METADATA), device="cpu").predict(film).heatmap
-    assert heatmap is not None
-    assert heatmap.shape == (7, 7)
-    assert heatmap[0, 6] == 200
-    assert heatmap.sum() == 200
+    film[:cell, -cell:] = 200
+    classifier = Classifier(write_model(tmp_path / "m.onnx", METADATA, heatmap_side=side), device="cpu")
+    predictions = [classifier.predict(film), *classifier.predict_many([film])]
+    for heatmap in [prediction.heatmap for prediction in predictions]:
+        assert heatmap is not None
+        assert heatmap.shape == (side, side)
+        assert heatmap[0, -1] == 200
+        assert heatmap.sum() == 200
+
+
+@pytest.mark.parametrize("side", [7, 14, 28])
+def test_the_overlay_colours_the_place_of_the_evidence(tmp_path: Path, side: int) -> None:
+    film = np.full((224, 224), 160, np.uint8)
+    film[:32, -32:] = 220
+    classifier = Classifier(write_model(tmp_path / "m.onnx", METADATA, heatmap_side=side), device="cpu")
+    picture = np.asarray(classifier.predict(film).overlay(film), np.int16)[:224]
+    coloured = np.abs(picture[:, :, 0] - picture[:, :, 2])
+    assert coloured[8:24, 200:216].mean() > 2 * coloured[100:, :100].mean()
+
+
+@pytest.mark.parametrize("side", [4, 32])
+def test_a_heatmap_of_too_few_or_too_many_cells_is_refused(tmp_path: Path, side: int) -> None:
+    path = write_model(tmp_path / "m.onnx", METADATA, heatmap_side=side)
+    with pytest.raises(ModelError, match=r"gives heatmaps of .* S from 7 to 28"):
+        Classifier(path, device="cpu")

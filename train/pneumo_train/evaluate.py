@@ -8,6 +8,7 @@ from pneumo_infer.errors import ModelError
 from pneumo_infer.files import write_json, write_whole
 from pneumo_infer.model import LABELS
 from pneumo_train.dataset import IndexedFilm, Layout, index_films
+from pneumo_train.deletion import SCORED_BY_DELETION
 from pneumo_train.errors import DataError
 from pneumo_train.evaluation import Evaluation, measure_films
 from pneumo_train.pixels import decode_films
@@ -58,13 +59,18 @@ def evaluate(
         decoding = bar.add_task("decoding films", total=len(chosen))
         decoded = decode_films(data, chosen, cache, lambda: bar.advance(decoding))
         shifts = list(SHIFTS) if stress else []
-        scoring = bar.add_task("scoring films", total=len(decoded.films) * (1 + len(shifts)))
+        scoring = bar.add_task("scoring films", total=_times_scored(scorer, decoded.films, len(shifts)))
         evaluation = measure_films(scorer, decoded, point, shifts, lambda count: bar.advance(scoring, count))
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / "metrics.json", evaluation.metrics)
     with write_whole(output / "report.html") as file:
         file.write(write_report(evaluation))
     return evaluation
+
+
+def _times_scored(scorer: Scorer, films: list[IndexedFilm], shifts: int) -> int:
+    deleted = SCORED_BY_DELETION * sum(film.is_pneumonia for film in films) if scorer.heatmaps else 0
+    return len(films) * (1 + shifts) + deleted
 
 
 def choose_films(model: Path, data: Path, split: str, layout: Layout) -> list[IndexedFilm]:

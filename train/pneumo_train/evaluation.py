@@ -14,6 +14,7 @@ from pneumo_infer.model import LABELS
 from pneumo_train.calibrate import Scores, error_by_chance
 from pneumo_train.conformal import UncertainBand
 from pneumo_train.dataset import IndexedFilm
+from pneumo_train.deletion import Deletion, delete_evidence
 from pneumo_train.measures import bootstrap_by_patient, measure, ranking, wilson_interval
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.scorer import Scored, Scorer
@@ -36,6 +37,8 @@ class Evaluation:
         The one that decides labels in this report; its threshold was fixed before.
     metrics
         All figures, JSON-ready.
+    deletion
+        What became of the films of PNEUMONIA without their evidence; None where the model gives no heatmap.
     """
 
     scorer: Scorer
@@ -44,6 +47,7 @@ class Evaluation:
     scored: Scored
     operating_point: str
     metrics: dict[str, Any]
+    deletion: Deletion | None
 
     @property
     def threshold(self) -> float:
@@ -94,7 +98,14 @@ def measure_films(
         lambda films: scorer.score(films, on_films).probabilities, decoded.pixels, targets, threshold, shifts
     )
     metrics["worst"] = worst_corruptions(metrics["stress"])
-    return Evaluation(scorer, decoded, targets, scored, operating_point, metrics)
+    deletion = None
+    if scorer.heatmaps:
+        ill = np.flatnonzero(targets == 1)
+        deletion = delete_evidence(
+            decoded.pixels[ill], lambda films: scorer.score(films, on_films).logits, scorer.heatmaps
+        )
+        metrics["heatmap"] = deletion.figures([patients[row] for row in ill])
+    return Evaluation(scorer, decoded, targets, scored, operating_point, metrics, deletion)
 
 
 def _sensitivity_by_kind(films: list[IndexedFilm], called: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:

@@ -6,10 +6,26 @@ logit's gradient is the same at each place, and follows from the head's few laye
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+
+from pneumo_infer.images import Film
+from pneumo_train.calibrate import Scores
+
+
+def heatmaps_of(trunk: keras.Model) -> Callable[[Film], Scores] | None:
+    """Give what makes heatmaps of films, uint8 (B, 224, 224, 1) to float32 (B, S, S); None where no map can be made.
+
+    A map needs a trunk with a head on the mean of its last activations.
+    """
+    if not {"features", "head"} <= {layer.name for layer in trunk.layers}:
+        return None
+    activations = last_activations(trunk)
+    return lambda films: np.asarray(grad_cam(trunk, activations(films.astype(np.float32), training=False)))
 
 
 def last_activations(trunk: keras.Model) -> keras.Model:

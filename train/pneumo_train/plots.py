@@ -135,6 +135,20 @@ def draw_stress(stress: dict[str, dict[str, float]], plain: dict[str, float]) ->
     return _bare(figure)
 
 
+def draw_falls(figures: dict[str, Any]) -> Figure:
+    """Mean fall of the logit without the hottest part of each film and without a random one, with intervals."""
+    names = {"hottest fifth": "fall_without_hottest", "random region of that size": "fall_without_random"}
+    figure = _figure(6, 1.8)
+    axes = figure.subplots()
+    for (label, name), colour in zip(names.items(), (VERMILION, GREY), strict=True):
+        mean, (low, high) = figures[name]["value"], figures[name]["interval"]
+        axes.barh([label], [mean], color=colour, xerr=[[max(mean - low, 0)], [max(high - mean, 0)]], capsize=3)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set(xlabel="mean fall of the logit when it is blurred")
+    axes.invert_yaxis()
+    return _bare(figure)
+
+
 def draw_films(films: Film, captions: list[str], heatmaps: Scores | None = None, columns: int = 6) -> Figure:
     """Films in rows, each with a caption, and with Grad-CAM over it where heatmaps are given.
 
@@ -143,7 +157,7 @@ def draw_films(films: Film, captions: list[str], heatmaps: Scores | None = None,
     films
         uint8 (N, 224, 224, 1).
     heatmaps
-        float32 (N, h, w), each shown relative to its own largest value.
+        float32 (N, S, S), each shown relative to its own largest value.
     """
     rows = math.ceil(len(films) / columns)
     figure = _figure(1.9 * columns, 2.4 * rows)

@@ -21,7 +21,9 @@ from pneumo_train.calibrate import Calibration, Scores, error_by_chance, fit_cal
 from pneumo_train.compact import round_to_float16, save_deflated
 from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
+from pneumo_train.deletion import delete_evidence
 from pneumo_train.domain import choose_limit, fit_domain
+from pneumo_train.gradcam import heatmaps_of
 from pneumo_train.measures import choose_operating_points, measure, ranking
 from pneumo_train.network import build_serving_model, rebuild_trunk, weights_name
 from pneumo_train.pixels import DecodedFilms
@@ -85,6 +87,7 @@ def release_model(
             shifts,
         )
     metrics = {split: _metrics(targets[split], scores[split], points) for split in held_out}
+    heatmap = _describe_heatmap(trunk, decoded, films, held_out[measured_on])
 
     save(draw_curves(history), folder / "curves.png")
     _write_predictions(folder / "predictions.csv", decoded, held_out, logits, scores)
@@ -103,6 +106,7 @@ def release_model(
             "domain": _describe_domain(model, films, held_out),
             "metrics": metrics,
             "stress": {"measured_on": measured_on, "shifts": stress},
+            **({"heatmap": {"measured_on": measured_on, **heatmap}} if heatmap else {}),
             "data": _describe_data(decoded),
             "recipe": recipe.model_dump(),
             "epochs": len(history),
@@ -165,6 +169,18 @@ def _describe_domain(
         "measured_on": measured_on,
         "flagged": measure_domain(distances, limit, films.pixels[held_out[measured_on]]),
     }
+
+
+def _describe_heatmap(
+    trunk: keras.Model, decoded: DecodedFilms, films: TrainingFilms, rows: np.ndarray[Any, np.dtype[np.intp]]
+) -> dict[str, Any] | None:
+    heatmaps = heatmaps_of(trunk)
+    if heatmaps is None:
+        return None
+    logit = _output(trunk, "logit")
+    ill = rows[films.targets[rows] == 1]
+    deletion = delete_evidence(films.pixels[ill], lambda pixels: logit(pixels)[:, 0], heatmaps)
+    return deletion.figures([decoded.films[row].patient for row in ill])
 
 
 def _describe_data(decoded: DecodedFilms) -> dict[str, Any]:

@@ -12,16 +12,21 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from pneumo_infer import __version__
+from pneumo_infer.images import Film
 from pneumo_infer.model import LABELS
 from pneumo_train.calibrate import reliability
+from pneumo_train.deletion import Deletion, blur_parts, hottest_part
 from pneumo_train.evaluation import Evaluation
+from pneumo_train.lungs import edges, lung_fields
 from pneumo_train.plots import (
     draw_balance,
     draw_confusion,
     draw_curves,
+    draw_falls,
     draw_films,
     draw_reliability,
     draw_roc_and_precision,
@@ -71,10 +76,13 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
     missed = evaluation.outcome(called=False, ill=True)
     if len(missed):
         pictures["false negatives"] = _films(evaluation, missed[:MOST_MISSED])
-    return pictures | _evidence(evaluation)
+    return pictures | _evidence(evaluation) | _deleted(evaluation)
 
 
 def _evidence(evaluation: Evaluation) -> dict[str, Figure]:
+    heatmaps = evaluation.scorer.heatmaps
+    if heatmaps is None:
+        return {}
     outcomes = {
         "true positives": (True, True),
         "false positives": (True, False),
@@ -83,10 +91,36 @@ def _evidence(evaluation: Evaluation) -> dict[str, Figure]:
     }
     chosen = {name: evaluation.outcome(called, ill)[:EVIDENCE] for name, (called, ill) in outcomes.items()}
     return {
-        f"evidence {name}": _films(evaluation, rows, evaluation.scorer.heatmaps(evaluation.films.pixels[rows]))
+        f"evidence {name}": _films(evaluation, rows, heatmaps(evaluation.films.pixels[rows]))
         for name, rows in chosen.items()
         if len(rows)
     }
+
+
+def _deleted(evaluation: Evaluation) -> dict[str, Figure]:
+    """Mean falls of the logit, and films of PNEUMONIA above the same films without the hottest fifth of their map."""
+    deletion = evaluation.deletion
+    if deletion is None:
+        return {}
+    ill = np.flatnonzero(evaluation.targets == 1)
+    rows = np.array(_spread(np.flatnonzero(deletion.maps.max(axis=(1, 2)) > 0), SAMPLES), dtype=int)
+    pictures = {"falls": draw_falls(evaluation.metrics["heatmap"])}
+    if len(rows):
+        pictures["deleted"] = _before_and_after(evaluation.films.pixels[ill[rows]], deletion, rows)
+    return pictures
+
+
+def _before_and_after(films: Film, deletion: Deletion, rows: NDArray[np.intp]) -> Figure:
+    outlined = films.copy()
+    outlined[edges(lung_fields(films))] = 255
+    parts = np.stack([hottest_part(heatmap) for heatmap in deletion.maps[rows]])
+    deleted = blur_parts(films, parts)
+    deleted[edges(parts)] = 255
+    captions = [f"logit {deletion.before[row]:.2f}" for row in rows]
+    captions += [f"without the hottest fifth: {deletion.without_hottest[row]:.2f}" for row in rows]
+    blank = np.zeros_like(deletion.maps[rows])
+    maps = np.concatenate([deletion.maps[rows], blank])
+    return draw_films(np.concatenate([outlined, deleted]), captions, maps, columns=len(rows))
 
 
 def _films(evaluation: Evaluation, rows: Rows, heatmaps: Any = None) -> Figure:

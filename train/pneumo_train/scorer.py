@@ -16,11 +16,11 @@ from pneumo_infer.images import Film
 from pneumo_infer.session import open_session
 from pneumo_train.calibrate import Scores
 from pneumo_train.conformal import UncertainBand
-from pneumo_train.gradcam import grad_cam, last_activations
+from pneumo_train.gradcam import heatmaps_of
 from pneumo_train.trained import load_trained
 
 BATCH = 32
-Heatmaps = Scores  # (N, h, w)
+Heatmaps = Scores  # (N, S, S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class Scorer:
     run
         uint8 (B, 224, 224, 1) to what the model says of them.
     heatmaps
-        uint8 (B, 224, 224, 1) to Grad-CAM, float32 (B, 7, 7).
+        uint8 (B, 224, 224, 1) to evidence for PNEUMONIA, float32 (B, S, S); None where the model gives no heatmap.
     """
 
     path: Path
     description: dict[str, Any]
     run: Callable[[Film], Scored]
-    heatmaps: Callable[[Film], Heatmaps]
+    heatmaps: Callable[[Film], Heatmaps] | None
 
     def score(self, pixels: Film, on_films: Callable[[int], object] = lambda count: None) -> Scored:
         """Score films batch by batch; `on_films` hears how many were done."""
@@ -84,18 +84,12 @@ def load_scorer(path: Path) -> Scorer:
 def _keras_scorer(path: Path) -> Scorer:
     trained = load_trained(path)
     model = trained.keras_model
-    trunk = model.get_layer("trunk")
-    activations = last_activations(trunk)
 
     def run(films: Film) -> Scored:
         outputs = model.predict_on_batch(films)
         return Scored(outputs["logit"][:, 0], outputs["probability"][:, 0])
 
-    def heatmaps(films: Film) -> Heatmaps:
-        grey = films.astype(np.float32)
-        return np.asarray(grad_cam(trunk, activations(grey, training=False)))
-
-    return Scorer(path, trained.description, run, heatmaps)
+    return Scorer(path, trained.description, run, heatmaps_of(model.get_layer("trunk")))
 
 
 def _onnx_scorer(path: Path) -> Scorer:

@@ -9,7 +9,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import onnx
+
 from pneumo_export.errors import ExportError
+from pneumo_export.graph import heatmap_side
 from pneumo_export.parity import Proof
 from pneumo_export.pipeline import export_onnx
 from pneumo_infer.files import write_whole
@@ -31,7 +34,7 @@ output [
   {{ name: "probability" data_type: TYPE_FP32 {per_film} }},
   {{ name: "logit" data_type: TYPE_FP32 {per_film} }},
   {{ name: "domain_distance" data_type: TYPE_FP32 {per_film} }},
-  {{ name: "heatmap" data_type: TYPE_FP32 dims: [ 7, 7 ] }}
+  {{ name: "heatmap" data_type: TYPE_FP32 dims: [ {side}, {side} ] }}
 ]
 dynamic_batching {{
   preferred_batch_size: [ 8, 16, 32 ]
@@ -67,12 +70,13 @@ def export(
 
 def _lay_out(file: Path, repository: Path) -> Path:
     model = repository / file.stem
+    side = heatmap_side(onnx.load(file, load_external_data=False))
     (model / VERSION).mkdir(parents=True)
     file.rename(model / VERSION / "model.onnx")
     shutil.copy(file.with_name("MODEL_CARD.md"), model)
     with write_whole(model / "config.pbtxt") as configuration:
         kind = "KIND_GPU" if file.stem.endswith("fp16") else "KIND_CPU"
-        configuration.write(CONFIGURATION.format(name=model.name, per_film=PER_FILM, kind=kind))
+        configuration.write(CONFIGURATION.format(name=model.name, per_film=PER_FILM, kind=kind, side=side))
     return model
 
 
