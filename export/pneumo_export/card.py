@@ -164,20 +164,31 @@ def _uncertain(band: dict[str, Any]) -> str:
 
 
 def _domain(domain: dict[str, Any]) -> str:
-    rows = [f"| {name} | {share:.1%} |" for name, share in domain["flagged"].items()]
+    rows = {**domain["flagged"], **domain.get("corrupted", {})}
+    too = domain.get("fitted_on_too", [])
+    beside = f" and on every second one of the {', '.join(too)}; the others are measured below" if too else ""
     return "\n".join(
         [
             "## Out of domain",
-            f"`domain_distance` is the {domain['method']}, fitted on the {domain['fitted_on']} films. Its limit lets "
-            f"99 % of the {domain['limit_fitted_on']} films pass; {domain['limit']:.2f} in the Keras model, and in "
-            f"each file as measured with that file. Flagged of the {domain['measured_on']} films, of the same films "
-            "wrongly hung, and of pictures that are none (blank, noise, ramps, patterns, pages, drawings):",
+            f"`domain_distance` is the {domain['method']}. It is fitted on the {domain['fitted_on']} films{beside}. "
+            f"Its limit lets {domain.get('accepted', 0.99):.1%} of the {domain['limit_fitted_on']} films and of degraded "
+            "copies pass (resized, blurred or sharpened, toned, compressed as JPEG, all at random); "
+            f"{domain['limit']:.2f} in the Keras model, and in each file as measured with that file. Flagged of the "
+            f"{domain['measured_on']} films, of what was made of them, and of drawings (blank, noise, ramps, patterns, "
+            "pages). In brackets: 95 % Wilson intervals. Corrupted films may be flagged; their shares are stated.",
             "",
-            "| shown | flagged |",
-            "|---|---|",
-            *rows,
+            "| shown | films | flagged |",
+            "|---|---|---|",
+            *(f"| {name} | {_flagged(row)} |" for name, row in rows.items()),
         ]
     )
+
+
+def _flagged(row: dict[str, Any] | float) -> str:
+    if isinstance(row, float):  # a model released by version 0.1 has the share alone
+        return f" | {row:.1%}"
+    low, high = row["interval"]
+    return f"{row['films']} | {row['share']:.1%} [{low:.1%}, {high:.1%}]"
 
 
 def _stress(stress: dict[str, Any]) -> str:
