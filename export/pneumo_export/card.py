@@ -33,7 +33,7 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int],
         _performance(described),
         *(f"![{caption}]({path})\n\n{caption}." for path, caption in pictures.items()),
         _uncertain(described["uncertain_band"]),
-        _domain(described["domain"]),
+        *([_domain(described["domain"])] if "accepted" in described["domain"] else []),  # 0.1 measured other kinds
         _stress(described["stress"]),
         _parity(proofs, sizes),
         _limits(),
@@ -164,14 +164,14 @@ def _uncertain(band: dict[str, Any]) -> str:
 
 
 def _domain(domain: dict[str, Any]) -> str:
-    rows = {**domain["flagged"], **domain.get("corrupted", {})}
-    too = domain.get("fitted_on_too", [])
+    rows = {**domain["flagged"], **domain["corrupted"]}
+    too = domain["fitted_on_too"]
     beside = f" and on every second one of the {', '.join(too)}; the others are measured below" if too else ""
     return "\n".join(
         [
             "## Out of domain",
             f"`domain_distance` is the {domain['method']}. It is fitted on the {domain['fitted_on']} films{beside}. "
-            f"Its limit lets {domain.get('accepted', 0.99):.1%} of the {domain['limit_fitted_on']} films and of degraded "
+            f"Its limit lets {domain['accepted']:.1%} of the {domain['limit_fitted_on']} films and of degraded "
             "copies pass (resized, blurred or sharpened, toned, compressed as JPEG, all at random); "
             f"{domain['limit']:.2f} in the Keras model, and in each file as measured with that file. Flagged of the "
             f"{domain['measured_on']} films, of what was made of them, and of drawings (blank, noise, ramps, patterns, "
@@ -184,9 +184,7 @@ def _domain(domain: dict[str, Any]) -> str:
     )
 
 
-def _flagged(row: dict[str, Any] | float) -> str:
-    if isinstance(row, float):  # a model released by version 0.1 has the share alone
-        return f" | {row:.1%}"
+def _flagged(row: dict[str, Any]) -> str:
     low, high = row["interval"]
     return f"{row['films']} | {row['share']:.1%} [{low:.1%}, {high:.1%}]"
 

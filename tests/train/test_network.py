@@ -83,9 +83,9 @@ def test_the_served_model_calibrates_and_measures_distance(trunk: keras.Model) -
     np.testing.assert_allclose(served["probability"], expected, rtol=1e-5)
     features = np.asarray(trunk(films.astype(np.float32))["domain_features"])
     np.testing.assert_allclose(served["domain_distance"][:, 0], domain.distances(features), rtol=1e-4)
-    outlying = replace(domain, bias=np.array([1e4], np.float32))
+    outlying = replace(domain, bias=np.array([1e6], np.float32))
     distances = build_serving_model(trunk, Calibration(1.0, 0.0), outlying)(films)["domain_distance"]
-    np.testing.assert_allclose(distances, features @ domain.direction + 1e4, rtol=1e-4)
+    np.testing.assert_allclose(distances, features @ domain.direction + 1e6, rtol=1e-4)
 
 
 def test_augmentation_acts_in_training_only_and_stays_in_range(trunk: keras.Model) -> None:
