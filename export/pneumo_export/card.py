@@ -34,7 +34,7 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int],
         _performance(described),
         *(f"![{caption}]({path})\n\n{caption}." for path, caption in pictures.items()),
         _uncertain(described["uncertain_band"]),
-        _domain(described["domain"]),
+        *([_domain(described["domain"])] if "accepted" in described["domain"] else []),  # 0.1 measured other kinds
         _stress(described["stress"]),
         *([heatmap_section(described["heatmap"])] if "heatmap" in described else []),
         _parity(proofs, sizes),
@@ -166,20 +166,29 @@ def _uncertain(band: dict[str, Any]) -> str:
 
 
 def _domain(domain: dict[str, Any]) -> str:
-    rows = [f"| {name} | {share:.1%} |" for name, share in domain["flagged"].items()]
+    rows = {**domain["flagged"], **domain["corrupted"]}
+    too = domain["fitted_on_too"]
+    beside = f" and on every second one of the {', '.join(too)}; the others are measured below" if too else ""
     return "\n".join(
         [
             "## Out of domain",
-            f"`domain_distance` is the {domain['method']}, fitted on the {domain['fitted_on']} films. Its limit lets "
-            f"99 % of the {domain['limit_fitted_on']} films pass; {domain['limit']:.2f} in the Keras model, and in "
-            f"each file as measured with that file. Flagged of the {domain['measured_on']} films, of the same films "
-            "wrongly hung, and of pictures that are none (blank, noise, ramps, patterns, pages, drawings):",
+            f"`domain_distance` is the {domain['method']}. It is fitted on the {domain['fitted_on']} films{beside}. "
+            f"Its limit lets {domain['accepted']:.1%} of the {domain['limit_fitted_on']} films and of degraded "
+            "copies pass (resized, blurred or sharpened, toned, compressed as JPEG, all at random); "
+            f"{domain['limit']:.2f} in the Keras model, and in each file as measured with that file. Flagged of the "
+            f"{domain['measured_on']} films, of what was made of them, and of drawings (blank, noise, ramps, patterns, "
+            "pages). In brackets: 95 % Wilson intervals. Corrupted films may be flagged; their shares are stated.",
             "",
-            "| shown | flagged |",
-            "|---|---|",
-            *rows,
+            "| shown | films | flagged |",
+            "|---|---|---|",
+            *(f"| {name} | {_flagged(row)} |" for name, row in rows.items()),
         ]
     )
+
+
+def _flagged(row: dict[str, Any]) -> str:
+    low, high = row["interval"]
+    return f"{row['films']} | {row['share']:.1%} [{low:.1%}, {high:.1%}]"
 
 
 def _stress(stress: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from pneumo_export.errors import GraphError
 from pneumo_export.grey import fold_equal_channels
 from pneumo_export.names import settle_names
 from pneumo_infer.model import HEATMAP_SIDES
-from pneumo_train.domain import length
+from pneumo_train.domain import distance_of
 from pneumo_train.gradcam import grad_cam
 from pneumo_train.trained import OUTPUTS
 
@@ -37,7 +37,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
         per_film = {
             "logit": seen["logit"],
             "probability": model.get_layer("probability")(model.get_layer("calibration")(seen["logit"])),
-            "domain_distance": length(model.get_layer("whitening")(seen["domain_features"])),
+            "domain_distance": distance_of(model, seen["domain_features"]),
         }
         outputs = {name: tf.squeeze(values, axis=1, name=name) for name, values in per_film.items()}
         return {**outputs, "heatmap": tf.identity(grad_cam(trunk, seen["activations"]), name="heatmap")}

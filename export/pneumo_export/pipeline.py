@@ -18,11 +18,12 @@ from pneumo_export.metadata import add_metadata
 from pneumo_export.names import settle_names
 from pneumo_export.parity import ParityFilms, Proof, prove
 from pneumo_export.reference import ask_keras
-from pneumo_export.running import run_outputs
+from pneumo_export.running import run_file, run_outputs
 from pneumo_infer.checksum import CHECKSUMS, file_digest
 from pneumo_infer.files import write_json, write_whole
 from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_infer.reference import measure_reference
+from pneumo_train.degrade import LIMIT_SEED, degrade
 from pneumo_train.domain import choose_limit
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.run import training_films
@@ -107,7 +108,8 @@ def make_files(
         # Quantisation moves distances, so that each file has a limit and a reference of its own.
         asked = ("probability", "domain_distance")
         probabilities, distances = run_outputs(files[precision], asked, films.pixels[validation])
-        limit = choose_limit(distances)
+        degraded = run_file(files[precision], "domain_distance", degrade(films.pixels[validation], LIMIT_SEED))
+        limit = choose_limit(np.concatenate([distances, degraded]))
         reference = measure_reference(probabilities, distances, films.targets[validation], limit)
         settle_names(proto)
         add_metadata(proto, source, precision, limit, reference)

@@ -79,3 +79,14 @@ def test_the_card_that_ships_says_what_the_exporter_says_now() -> None:
     ships = KERAS_FILE.with_name("MODEL_CARD.md").read_text().splitlines()
     written = card_of(json.loads(description_of(KERAS_FILE).read_text())).splitlines()
     assert [line for line in written if line not in ships] == []
+
+
+def test_the_card_says_what_is_flagged_with_intervals() -> None:
+    described = json.loads(description_of(KERAS_FILE).read_text())
+    row = {"films": 54, "share": 0.5, "interval": [0.4, 0.6]}
+    described["domain"] |= {"accepted": 0.985, "fitted_on_too": ["other films in adults"]}
+    described["domain"] |= {"flagged": {"films as they are": row}, "corrupted": {"JPEG quality 15": row}}
+    lines = card_of(described).splitlines()
+    assert "| films as they are | 54 | 50.0% [40.0%, 60.0%] |" in lines
+    assert "| JPEG quality 15 | 54 | 50.0% [40.0%, 60.0%] |" in lines
+    assert any("lets 98.5% of the validation films" in line and "other films in adults" in line for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -39,7 +40,8 @@ def trunk() -> keras.Model:
 def test_the_trunk_prepares_films_as_the_weights_expect(trunk: keras.Model) -> None:
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 1)).astype(np.float32)
     colour = keras.applications.resnet50.preprocess_input(np.repeat(films, 3, axis=3))
-    for maps, name in zip(trunk.get_layer("resnet50")(colour), ("features", "domain_features"), strict=True):
+    pooled = ("features", "domain_features_1", "domain_features_2")
+    for maps, name in zip(trunk.get_layer("resnet50")(colour), pooled, strict=True):
         features = keras.Model(trunk.input, trunk.get_layer(name).output)(films)
         np.testing.assert_allclose(features, keras.ops.mean(maps, axis=(1, 2)), rtol=1e-5, atol=1e-5)
 
@@ -74,13 +76,16 @@ def test_phases_choose_the_layers_that_learn(trunk: keras.Model) -> None:
 def test_the_served_model_calibrates_and_measures_distance(trunk: keras.Model) -> None:
     rng = np.random.default_rng(1)
     films = rng.integers(0, 256, (2, 224, 224, 1), dtype=np.uint8)
-    domain = Domain(rng.normal(size=(512, 512)).astype(np.float32), rng.normal(size=512).astype(np.float32))
+    shapes = {"whitening": (1536, 1536), "offset": (1536,), "direction": (1536, 1), "bias": (1,)}
+    domain = Domain(**{name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
     served = build_serving_model(trunk, Calibration(slope=0.5, offset=-0.25), domain)(films)
     expected = 1 / (1 + np.exp(-(0.5 * np.asarray(served["logit"]) - 0.25)))
     np.testing.assert_allclose(served["probability"], expected, rtol=1e-5)
     features = np.asarray(trunk(films.astype(np.float32))["domain_features"])
-    distances = np.linalg.norm(features @ domain.whitening + domain.offset, axis=1, keepdims=True)
-    np.testing.assert_allclose(served["domain_distance"], distances, rtol=1e-4)
+    np.testing.assert_allclose(served["domain_distance"][:, 0], domain.distances(features), rtol=1e-4)
+    outlying = replace(domain, bias=np.array([1e6], np.float32))
+    distances = build_serving_model(trunk, Calibration(1.0, 0.0), outlying)(films)["domain_distance"]
+    np.testing.assert_allclose(distances, features @ domain.direction + 1e6, rtol=1e-4)
 
 
 def test_augmentation_acts_in_training_only_and_stays_in_range(trunk: keras.Model) -> None:
@@ -153,7 +158,7 @@ def test_scaled_by_itself_a_film_may_be_darker_or_flatter() -> None:
 def test_each_recipe_makes_the_head_it_describes() -> None:
     def head(name: str) -> list[str]:
         trunk = build_trunk("none", builtin_recipes()[name].network)
-        names = [layer.name for layer in trunk.layers if layer.name != "domain_features"]
+        names = [layer.name for layer in trunk.layers if not layer.name.startswith("domain_features")]
         assert trunk.output["logit"].shape == (None, 1)
         return names[names.index("features") + 1 :]
 
@@ -189,7 +194,8 @@ def test_a_checkpoint_of_every_recipe_is_read_back(name: str, tmp_path: Path) ->
 
 
 def test_a_saved_model_needs_none_of_our_code(trunk: keras.Model, tmp_path: Path) -> None:
-    domain = Domain(np.eye(512, dtype=np.float32), np.zeros(512, np.float32))
+    nothing = np.zeros(1536, np.float32)
+    domain = Domain(np.eye(1536, dtype=np.float32), nothing, nothing[:, None], nothing[:1])
     build_serving_model(trunk, Calibration(1.0, 0.0), domain).save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
     assert set(re.findall(r'"module": "(\w+)', loaded.to_json())) == {"keras"}

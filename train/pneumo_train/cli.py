@@ -22,6 +22,7 @@ CLASS_FOLDER = typer.Option(
     "--class-folder", metavar="LABEL=FOLDER", help="Where a class lies, if not in NORMAL or PNEUMONIA; repeatable."
 )
 PATIENTS = typer.Option(help="CSV file with columns path, patient, where file names do not say who the patient is.")
+OOD_FILMS = typer.Option(help="Folder of films that the model is not made for, a sub-folder for each kind.")
 CACHE = typer.Option(help="Where decoded films are kept; the user's cache folder if left out.")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -69,6 +70,10 @@ def train(
     distribute: Annotated[
         Distribute, typer.Option(help="data shares each batch among all GPUs of the machine.")
     ] = Distribute.NONE,
+    ood_films: Annotated[Path | None, OOD_FILMS] = None,
+    known_films: Annotated[
+        Path | None, typer.Option(help="Folder of more films of the known kind, as other programs export them.")
+    ] = None,
     cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
     """Train a classifier of chest films: NORMAL or PNEUMONIA."""
@@ -93,6 +98,8 @@ def train(
             mixed_precision=mixed_precision,
             distribute=distribute.value,
             cache=_absolute(cache),
+            known_films=_absolute(known_films),
+            ood_films=_absolute(ood_films),
         )
         run.start_run(folder, chosen, options)
 
@@ -145,13 +152,14 @@ def evaluate(
     ] = None,
     class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
     patients: Annotated[Path | None, PATIENTS] = None,
+    ood_films: Annotated[Path | None, OOD_FILMS] = None,
     cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
     """Measure a model: metrics.json, and report.html with every figure, plot and missed film."""
     folder = output or model.with_name(f"evaluation-{model.stem}")
     with _reported():
         done = _load("evaluate").evaluate(
-            model, data, folder, operating_point, films.value, _layout(class_folder, patients), stress, cache
+            model, data, folder, operating_point, films.value, _layout(class_folder, patients), stress, cache, ood_films
         )
         point = done.metrics["operating_points"][done.operating_point]
         typer.echo(

@@ -11,6 +11,7 @@ from pneumo_train.dataset import IndexedFilm, Layout, index_films
 from pneumo_train.deletion import SCORED_BY_DELETION
 from pneumo_train.errors import DataError
 from pneumo_train.evaluation import Evaluation, measure_films
+from pneumo_train.other_films import read_kinds
 from pneumo_train.pixels import decode_films
 from pneumo_train.progress import console, progress_bar
 from pneumo_train.report import write_report
@@ -28,6 +29,7 @@ def evaluate(
     layout: Layout,
     stress: bool,
     cache: Path | None,
+    ood_films: Path | None = None,
 ) -> Evaluation:
     """Measure a model and write `metrics.json` and `report.html`.
 
@@ -46,6 +48,8 @@ def evaluate(
         How the films are laid out below the root.
     stress
         Whether to measure under the shifts of `stress.SHIFTS` too.
+    ood_films
+        Folder of films that should be flagged, a sub-folder for each kind.
 
     Raises
     ------
@@ -54,13 +58,14 @@ def evaluate(
     """
     scorer = load_scorer(model)
     point = _operating_point(scorer, operating_point)
+    others = read_kinds(ood_films) if ood_films else {}
     chosen = choose_films(model, data, split, layout)
     with progress_bar() as bar:
         decoding = bar.add_task("decoding films", total=len(chosen))
         decoded = decode_films(data, chosen, cache, lambda: bar.advance(decoding))
         shifts = list(SHIFTS) if stress else []
         scoring = bar.add_task("scoring films", total=_times_scored(scorer, decoded.films, len(shifts)))
-        evaluation = measure_films(scorer, decoded, point, shifts, lambda count: bar.advance(scoring, count))
+        evaluation = measure_films(scorer, decoded, point, shifts, lambda count: bar.advance(scoring, count), others)
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / "metrics.json", evaluation.metrics)
     with write_whole(output / "report.html") as file:

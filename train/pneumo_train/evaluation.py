@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
+from pneumo_infer.images import Film
 from pneumo_infer.model import LABELS
 from pneumo_train.calibrate import Scores, error_by_chance
 from pneumo_train.conformal import UncertainBand
 from pneumo_train.dataset import IndexedFilm
 from pneumo_train.deletion import Deletion, delete_evidence
+from pneumo_train.domain_measures import measure_domain, share_flagged
 from pneumo_train.measures import bootstrap_by_patient, measure, ranking, wilson_interval
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.scorer import Scored, Scorer
@@ -61,9 +63,14 @@ class Evaluation:
 
 
 def measure_films(
-    scorer: Scorer, decoded: DecodedFilms, operating_point: str, shifts: list[str], on_films: Callable[[int], object]
+    scorer: Scorer,
+    decoded: DecodedFilms,
+    operating_point: str,
+    shifts: list[str],
+    on_films: Callable[[int], object],
+    others: Mapping[str, Film],
 ) -> Evaluation:
-    """Score the films, as they are and under each corruption, and measure everything."""
+    """Score the films, as they are and under each corruption, and others to see whether they are flagged."""
     targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)
     scored = scorer.score(decoded.pixels, on_films)
     threshold = scorer.description["operating_points"][operating_point]["threshold"]
@@ -94,10 +101,21 @@ def measure_films(
     metrics["false_negatives"] = [
         {"path": decoded.films[row].path, "probability": float(scored.probabilities[row])} for row in missed
     ]
-    metrics["stress"] = measure_stress(
-        lambda films: scorer.score(films, on_films).probabilities, decoded.pixels, targets, threshold, shifts
-    )
+    shifted: list[Scores] = []
+
+    def score(films: Film) -> Scores:
+        said = scorer.score(films, on_films)
+        shifted.append(said.distances)
+        return said.probabilities
+
+    metrics["stress"] = measure_stress(score, decoded.pixels, targets, threshold, shifts)
     metrics["worst"] = worst_corruptions(metrics["stress"])
+    limit = scorer.domain_limit
+    metrics["domain"] = {
+        "limit": limit,
+        "flagged": measure_domain(lambda films: scorer.score(films).distances, limit, decoded.pixels, others),
+        "corrupted": {name: share_flagged(far, limit) for name, far in zip(shifts, shifted, strict=True)},
+    }
     deletion = None
     if scorer.heatmaps:
         ill = np.flatnonzero(targets == 1)

@@ -56,7 +56,7 @@ def _head_gradient(trunk: keras.Model, features: Any) -> Any:
 
 
 def _head_layers(trunk: keras.Model) -> list[keras.layers.Layer]:
-    chain = [layer for layer in trunk.layers if layer.name != "domain_features"]  # which is pooled beside the head
+    chain = [layer for layer in trunk.layers if not layer.name.startswith("domain_features")]  # beside the head
     names = [layer.name for layer in chain]
     return chain[names.index("features") + 1 : names.index("head") + 1]
 

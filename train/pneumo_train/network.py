@@ -16,7 +16,7 @@ from keras import ops
 from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_train.calibrate import Calibration
 from pneumo_train.crops import RandomResizedCrop
-from pneumo_train.domain import Domain, length
+from pneumo_train.domain import Domain, add_domain
 from pneumo_train.errors import RecipeError
 from pneumo_train.recipe import Augment, Network, Phase
 
@@ -35,8 +35,11 @@ SCALINGS: dict[tuple[str, str], tuple[float, float | list[float]]] = {
 # Keras' own 0.99 lags behind the weights for most of an epoch of a few hundred batches.
 BATCH_NORMALISATION_MOMENTUM = 0.9
 FILM_SHAPE = (NETWORK_SIZE, NETWORK_SIZE, 1)
-# The last layer that still sees films at an eighth of their side.
-DOMAIN_LAYERS = {"resnet50": "conv3_block4_out", "mobilenetv2": "block_6_expand_relu"}
+# The last layers that still see films at an eighth and at a sixteenth of their side.
+DOMAIN_LAYERS = {
+    "resnet50": ("conv3_block4_out", "conv4_block6_out"),
+    "mobilenetv2": ("block_6_expand_relu", "block_13_expand_relu"),
+}
 
 
 def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> keras.Model:
@@ -70,9 +73,13 @@ def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> ker
     x = keras.layers.Rescaling(*SCALINGS[network.backbone, network.scaling], name="scaling")(x)
     if network.hidden_edge:  # refilled with what convolutions pad with, so that maps keep their size
         x = keras.layers.ZeroPadding2D(network.hidden_edge, name="padded_edge")(x)
-    last, middle = _backbone(network.backbone, weights)(x)
+    last, *middle = _backbone(network.backbone, weights)(x)
     features = keras.layers.GlobalAveragePooling2D(name="features")(last)
-    domain_features = keras.layers.GlobalAveragePooling2D(name="domain_features")(middle)
+    pooled = [
+        keras.layers.GlobalAveragePooling2D(name=f"domain_features_{number}")(maps)
+        for number, maps in enumerate(middle, start=1)
+    ]
+    domain_features = keras.layers.Concatenate(name="domain_features")(pooled)
     return keras.Model(pixels, {"logit": _head(features, network), "domain_features": domain_features}, name="trunk")
 
 
@@ -117,13 +124,11 @@ def build_serving_model(trunk: keras.Model, calibration: Calibration, domain: Do
     image = keras.Input(FILM_SHAPE, dtype="uint8", name="image")
     outputs = trunk(keras.layers.Rescaling(1.0, name="to_float")(image))
     calibrate = keras.layers.Rescaling(calibration.slope, calibration.offset, name="calibration")
-    whiten = keras.layers.Dense(len(domain.offset), name="whitening")
     answers = {
         "logit": outputs["logit"],
         "probability": keras.layers.Activation("sigmoid", name="probability")(calibrate(outputs["logit"])),
-        "domain_distance": length(whiten(outputs["domain_features"])),
+        "domain_distance": add_domain(outputs["domain_features"], domain),
     }
-    whiten.set_weights([domain.whitening, domain.offset])
     return keras.Model(image, answers, name="pneumo")
 
 
@@ -172,7 +177,8 @@ def _backbone(name: str, weights: str) -> keras.Model:
         if weights == "imagenet":
             remedy = "check the connection, or give --weights the path of a file that you have"
         raise RecipeError(f"weights {weights}", f"cannot be loaded ({str(error).splitlines()[0]})", remedy) from error
-    return keras.Model(built.input, [built.output, built.get_layer(DOMAIN_LAYERS[name]).output], name=name)
+    middle = [built.get_layer(layer).output for layer in DOMAIN_LAYERS[name]]
+    return keras.Model(built.input, [built.output, *middle], name=name)
 
 
 def _head(x: keras.KerasTensor, network: Network) -> keras.KerasTensor:

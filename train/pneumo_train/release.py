@@ -22,15 +22,16 @@ from pneumo_train.compact import round_to_float16, save_deflated
 from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.dataset import unnamed_patients
 from pneumo_train.deletion import delete_evidence
-from pneumo_train.domain import choose_limit, fit_domain
+from pneumo_train.domain_measures import share_flagged
+from pneumo_train.domain_release import describe_domain, fit_model_domain
 from pneumo_train.gradcam import heatmaps_of
 from pneumo_train.measures import choose_operating_points, measure, ranking
 from pneumo_train.network import build_serving_model, rebuild_trunk, weights_name
+from pneumo_train.other_films import NONE, OtherFilms
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.plots import draw_curves, save
 from pneumo_train.progress import progress_bar
 from pneumo_train.recipe import Recipe
-from pneumo_train.strangers import measure_domain
 from pneumo_train.stress import SHIFTS, measure_stress
 from pneumo_train.trained import MODEL_FILE, description_of
 
@@ -58,8 +59,16 @@ def release_model(
     decoded: DecodedFilms,
     films: TrainingFilms,
     history: list[dict[str, Any]],
+    known: OtherFilms = NONE,
+    outliers: OtherFilms = NONE,
 ) -> None:
-    """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all."""
+    """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all.
+
+    Parameters
+    ----------
+    known, outliers
+        Given films of the known kind, and of others, for the domain.
+    """
     # Without what training alone needs, mixed precision and several devices; on films as large as it last learned on.
     trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].side)
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
@@ -69,23 +78,35 @@ def release_model(
     logits = {split: logit(films.pixels[rows])[:, 0] for split, rows in held_out.items()}
     targets = {split: films.targets[rows] for split, rows in held_out.items()}
     calibration = fit_calibration(logits["validation"], targets["validation"])
-    domain = fit_domain(_output(trunk, "domain_features")(films.pixels[films.rows["train"]]))
+    domain = fit_model_domain(_output(trunk, "domain_features"), films, known, outliers)
     model = build_serving_model(trunk, calibration, domain)
     scores = {split: calibration(values) for split, values in logits.items()}
     mirrored = calibration(logit(films.pixels[held_out["validation"]][:, :, ::-1])[:, 0])
     views = np.stack([scores["validation"], mirrored])
     points = choose_operating_points(targets["validation"], views, "validation films and their mirror images")
     measured_on = "test" if "test" in held_out else "validation"
-    probability = _output(model, "probability")
+    distance = _output(model, "domain_distance")
+    domain_described = describe_domain(lambda pixels: distance(pixels)[:, 0], films, measured_on, known, outliers)
+    shifted: list[Scores] = []
+
+    def probability(pixels: Film) -> Scores:
+        said = predict(model, pixels, PREDICTED_AT_ONCE)
+        shifted.append(said["domain_distance"][:, 0])
+        return said["probability"][:, 0]  # type: ignore[no-any-return]
+
     with progress_bar() as bar:
         shifts = bar.track(SHIFTS, description=f"the {measured_on} films under corruptions")
         stress = measure_stress(
-            lambda pixels: probability(pixels)[:, 0],
+            probability,
             films.pixels[held_out[measured_on]],
             targets[measured_on],
             points[DEFAULT_OPERATING_POINT]["threshold"],
             shifts,
         )
+    domain_described["corrupted"] = {
+        shift: share_flagged(distances, domain_described["limit"])
+        for shift, distances in zip(SHIFTS, shifted, strict=True)
+    }
     metrics = {split: _metrics(targets[split], scores[split], points) for split in held_out}
     heatmap = _describe_heatmap(trunk, decoded, films, held_out[measured_on])
 
@@ -103,7 +124,7 @@ def release_model(
             "default_operating_point": DEFAULT_OPERATING_POINT,
             "uncertain_band": fit_uncertain_band(targets["validation"], scores["validation"]).to_dict(),
             "calibration": _describe_calibration(calibration),
-            "domain": _describe_domain(model, films, held_out),
+            "domain": domain_described,
             "metrics": metrics,
             "stress": {"measured_on": measured_on, "shifts": stress},
             **({"heatmap": {"measured_on": measured_on, **heatmap}} if heatmap else {}),
@@ -148,26 +169,6 @@ def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
         "slope": calibration.slope,
         "offset": calibration.offset,
         "fitted_on": "validation",
-    }
-
-
-def _describe_domain(
-    model: keras.Model, films: TrainingFilms, held_out: dict[str, np.ndarray[Any, np.dtype[np.intp]]]
-) -> dict[str, Any]:
-    distance = _output(model, "domain_distance")
-
-    def distances(pixels: Film) -> Scores:
-        return distance(pixels)[:, 0]
-
-    measured_on = "test" if "test" in held_out else "validation"
-    limit = choose_limit(distances(films.pixels[held_out["validation"]]))
-    return {
-        "method": "Mahalanobis distance of pooled middle features, covariance shrunk by a fifth",
-        "fitted_on": "train",
-        "limit": limit,
-        "limit_fitted_on": "validation",
-        "measured_on": measured_on,
-        "flagged": measure_domain(distances, limit, films.pixels[held_out[measured_on]]),
     }
 
 

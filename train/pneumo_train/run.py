@@ -33,6 +33,7 @@ from pneumo_train.devices import Distribute, computing
 from pneumo_train.errors import RunError
 from pneumo_train.fit import train
 from pneumo_train.journal import Journal
+from pneumo_train.other_films import read_other_films
 from pneumo_train.pixels import DecodedFilms, decode_films
 from pneumo_train.progress import console, progress_bar
 from pneumo_train.recipe import Recipe, read_recipe
@@ -69,6 +70,8 @@ class RunOptions:
         CSV files that say whose each film is, and which split it is in; None where the names and the recipe do.
     mixed_precision, distribute
         See `devices.computing`.
+    known_films, ood_films
+        Folders of films for the domain: of the known kind, and of others.
     """
 
     data: str
@@ -81,6 +84,8 @@ class RunOptions:
     mixed_precision: bool = False
     distribute: Distribute = "none"
     cache: str | None = None
+    known_films: str | None = None
+    ood_films: str | None = None
     version: str = __version__
 
     @property
@@ -150,10 +155,13 @@ def _go_on(folder: Path, options: RunOptions) -> None:
     recipe = read_recipe(str(folder / RECIPE_FILE))
     decoded = _split_films(folder, options, recipe)
     films = training_films(decoded)
+    known, outliers = (
+        read_other_films(Path(given) if given else None) for given in (options.known_films, options.ood_films)
+    )
     journal = Journal.read(folder)
     with computing(options.mixed_precision, options.distribute):
         trunk = train(recipe, options.weights, films, journal)
-    release_model(folder, trunk, recipe, options.weights, decoded, films, journal.history)
+    release_model(folder, trunk, recipe, options.weights, decoded, films, journal.history, known, outliers)
     console.print(f"trained and measured: {folder / 'model.keras'}", highlight=False)
 
 

@@ -20,15 +20,17 @@ from pneumo_train.gradcam import heatmaps_of
 from pneumo_train.trained import load_trained
 
 BATCH = 32
+SCORES = ("logit", "probability", "domain_distance")
 Heatmaps = Scores  # (N, S, S)
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a model says of films: the logit, and the calibrated probability of PNEUMONIA, float32 (N,) each."""
+    """What a model says of films, float32 (N,) each: logit, calibrated probability of PNEUMONIA, domain distance."""
 
     logits: Scores
     probabilities: Scores
+    distances: Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,15 @@ class Scorer:
             parts.append(self.run(batch))
             on_films(len(batch))
         return Scored(
-            np.concatenate([part.logits for part in parts]), np.concatenate([part.probabilities for part in parts])
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate([part.distances for part in parts]),
         )
+
+    @property
+    def domain_limit(self) -> float:
+        """The distance beyond which a film is out of the domain."""
+        return float(self.description["domain"]["limit"])
 
     @property
     def uncertain_band(self) -> UncertainBand | None:
@@ -87,7 +96,7 @@ def _keras_scorer(path: Path) -> Scorer:
 
     def run(films: Film) -> Scored:
         outputs = model.predict_on_batch(films)
-        return Scored(outputs["logit"][:, 0], outputs["probability"][:, 0])
+        return Scored(*(outputs[name][:, 0] for name in SCORES))
 
     return Scorer(path, trained.description, run, heatmaps_of(model.get_layer("trunk")))
 
@@ -102,9 +111,11 @@ def _onnx_scorer(path: Path) -> Scorer:
     except ValueError as error:
         raise ModelError(path.name, f"has malformed metadata ({error})", "export it again") from error
     description |= {"default_operating_point": entries["default_operating_point"], "version": entries["version"]}
+    # Each file has a limit of its own.
+    description["domain"] = {"limit": model.domain_limit}
 
     def run(films: Film) -> Scored:
-        return Scored(*session.run(["logit", "probability"], {"image": films}))
+        return Scored(*session.run(list(SCORES), {"image": films}))
 
     def heatmaps(films: Film) -> Heatmaps:
         return np.asarray(session.run(["heatmap"], {"image": films})[0])

@@ -1,4 +1,4 @@
-"""Pictures that are no chest films, and films as no reader hangs them, to see whether a model knows the difference."""
+"""Drawn pictures that are no chest films, to see whether a model knows the difference."""
 
 from __future__ import annotations
 
@@ -10,18 +10,10 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from pneumo_infer.images import Film
 from pneumo_infer.preprocess import NETWORK_SIZE
-from pneumo_train.calibrate import Scores
 
 SIZE = (NETWORK_SIZE, NETWORK_SIZE)
 OF_EACH_KIND = 20
 SEED = 30
-
-
-WRONGLY_HUNG: dict[str, Callable[[Film], Film]] = {
-    "inverted": lambda films: 255 - films,
-    "turned left by 90 degrees": lambda films: np.rot90(films, 1, axes=(1, 2)),
-    "turned right by 90 degrees": lambda films: np.rot90(films, -1, axes=(1, 2)),
-}
 
 
 def draw_strangers() -> Film:
@@ -30,21 +22,6 @@ def draw_strangers() -> Film:
     kinds = (_blank, _noise, _ramp, _pattern, _page, _drawing, _blurred_drawing)
     pictures = [np.asarray(picture) for kind in kinds for picture in _some(kind, rng)]
     return np.stack(pictures)[..., None]
-
-
-def measure_domain(distance: Callable[[Film], Scores], limit: float, films: Film) -> dict[str, float]:
-    """The share of pictures beyond the limit: of films as they are, of the same wrongly hung, and of no films at all.
-
-    Parameters
-    ----------
-    distance
-        uint8 (N, 224, 224, 1) to `domain_distance`, float32 (N,).
-    films
-        uint8 (N, 224, 224, 1), films that the model has not learned from.
-    """
-    pictures = {"films": films, **{name: hang(films) for name, hang in WRONGLY_HUNG.items()}}
-    pictures["no films"] = draw_strangers()
-    return {name: float((distance(shown) > limit).mean()) for name, shown in pictures.items()}
 
 
 def _some(kind: Callable[[np.random.Generator], Image.Image], rng: np.random.Generator) -> Iterator[Image.Image]:
