@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.images import Film
+from pneumo_train.lungs import FILMS_AT_ONCE, lung_fields
+
+PackedFields = NDArray[np.uint8]  # (N, 224, 28), a bit for each pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class TrainingFilms:
 
 
 class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Feeds films to Keras: (uint8 (B, 224, 224, 1), float32 (B, 1)).
+    """Feeds films to Keras: (uint8 (B, 224, 224, C), float32 (B, 1)), lung fields being the second channel, if any.
 
     Parameters
     ----------
@@ -47,6 +51,8 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
     sharing
         Devices that share each batch evenly. The batch size is rounded up to a multiple of them, and where the films
         are not one, an epoch's first few come again at its end.
+    fields
+        Lung fields of all films, as `packed_lung_fields` gives them.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int,
         shuffle_seed: int | None = None,
         sharing: int = 1,
+        fields: PackedFields | None = None,
     ) -> None:
         super().__init__()
         self.pixels = pixels
@@ -65,6 +72,7 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.batch_size = _next_multiple(batch_size, sharing)
         self.shuffle_seed = shuffle_seed
         self.sharing = sharing
+        self.fields = fields
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -79,7 +87,11 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[Film, NDArray[np.float32]]:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return np.asarray(self.pixels[chosen]), self.targets[chosen, None]
+        films = np.asarray(self.pixels[chosen])
+        if self.fields is not None:
+            inside = np.unpackbits(self.fields[chosen], axis=2)[..., None] * np.uint8(255)
+            films = np.concatenate([films, inside], axis=3)
+        return films, self.targets[chosen, None]
 
     def feed(self) -> Any:
         """What Keras is to read these batches from: themselves, or with TensorFlow a `tf.data.Dataset` of them.
@@ -99,6 +111,16 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
             lambda: (self[index] for index in range(len(self))), output_signature=(pixels, targets)
         )
         return in_order.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2).with_options(options)
+
+
+def packed_lung_fields(pixels: Film, on_films: Callable[[int], object] = lambda count: None) -> PackedFields:
+    """Find the lung fields of films, uint8 (N, 224, 224, 1); `on_films` hears how many were done."""
+    parts = []
+    for start in range(0, len(pixels), FILMS_AT_ONCE):
+        batch = pixels[start : start + FILMS_AT_ONCE]
+        parts.append(np.packbits(lung_fields(batch), axis=2))
+        on_films(len(batch))
+    return np.concatenate(parts)
 
 
 def predict(model: keras.Model, pixels: Film, batch_size: int) -> Any:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from pneumo_train.batches import FilmBatches, SeedEachEpoch, TrainingFilms
+from pneumo_train.batches import FilmBatches, PackedFields, SeedEachEpoch, TrainingFilms, packed_lung_fields
 from pneumo_train.devices import compile_whole_steps, devices_that_share_evenly
 from pneumo_train.interrupts import keeping_interrupts
 from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint_name
 from pneumo_train.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
-from pneumo_train.progress import EpochProgress, console
+from pneumo_train.progress import EpochProgress, console, progress_bar
 from pneumo_train.recipe import Fit, Phase, Recipe, Teachers
 from pneumo_train.teaching import Agreement, build_taught_model, build_teacher
 
@@ -36,10 +36,17 @@ def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) 
     """
     keras.utils.set_random_seed(recipe.split.seed)
     journal.checkpoints.mkdir(parents=True, exist_ok=True)
-    for phase in recipe.planned_phases():
-        if phase.name not in journal.finished_phases:
-            _fit_phase(recipe, phase, weights, films, journal)
+    left = [phase for phase in recipe.planned_phases() if phase.name not in journal.finished_phases]
+    fields = _lung_fields(films) if left and recipe.network.pooling == "lungs" else None
+    for phase in left:
+        _fit_phase(recipe, phase, weights, films, fields, journal)
     return _kept_trunk(recipe, journal)
+
+
+def _lung_fields(films: TrainingFilms) -> PackedFields:
+    with progress_bar() as bar:
+        task = bar.add_task("finding lung fields", total=len(films.pixels))
+        return packed_lung_fields(films.pixels, lambda count: bar.advance(task, count))
 
 
 def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
@@ -55,14 +62,14 @@ def _start_or_resume(
     if journal.rows(phase.name):
         return keras.models.load_model(journal.checkpoints / str(journal.last))
     if journal.kept is None:
-        trunk = build_trunk(weights, recipe.network)
+        trunk = build_trunk(weights, recipe.network, phase.side)
     else:
-        trunk = rebuild_trunk(_kept_trunk(recipe, journal), recipe.network)
+        trunk = rebuild_trunk(_kept_trunk(recipe, journal), recipe.network, phase.side)
     set_trainable(trunk, phase, pretrained=weights != "none")
     augment = phase.augment or recipe.augment
     teachers = recipe.teachers_in(phase)
     if phase.teaching_temperature is None or teachers is None:
-        model = build_training_model(trunk, augment, phase, recipe.split.seed)
+        model = build_training_model(trunk, augment, phase, recipe.split.seed, recipe.network.pooling == "lungs")
     else:
         own = TEACHERS if phase.teachers is None else f"{TEACHERS}/{phase.name}"
         teacher = _train_teachers(recipe, teachers, weights, films, journal, journal.folder / own)
@@ -132,11 +139,13 @@ def auc_of_logits() -> keras.metrics.AUC:
     return keras.metrics.AUC(thresholds=expit(RANKED_BETWEEN).tolist(), from_logits=True, name="auc")
 
 
-def _fit_phase(recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, journal: Journal) -> None:
+def _fit_phase(
+    recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, fields: PackedFields | None, journal: Journal
+) -> None:
     fit = recipe.fit
     done = len(journal.rows(phase.name))
     batch_size, sharing = phase.batch_size or fit.batch_size, devices_that_share_evenly()
-    in_batches = partial(FilmBatches, films.pixels, films.targets, batch_size=batch_size, sharing=sharing)
+    in_batches = partial(FilmBatches, films.pixels, films.targets, batch_size=batch_size, sharing=sharing, fields=fields)
     batches = in_batches(films.rows["train"], shuffle_seed=recipe.split.seed)
     batches.start_epoch(len(journal.history))
     model = _start_or_resume(recipe, phase, weights, films, len(batches), journal)

@@ -1,51 +1,38 @@
 """The network: a trunk on grey films, the model that is trained and the model that is served.
 
-Trunk and served model are made of Keras' own layers, so that a saved file loads anywhere without this package. He et
-al., "Deep Residual Learning for Image Recognition", CVPR 2016; Sandler et al., "MobileNetV2", CVPR 2018.
+Trunk and served model are made of Keras' own layers, so that a saved file loads anywhere without this package.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras import ops
 
 from pneumo_infer.preprocess import NETWORK_SIZE
+from pneumo_train.augmentation import augmented
+from pneumo_train.backbones import IMAGENET_DEVIATION, SCALINGS, build_backbone
 from pneumo_train.calibrate import Calibration
-from pneumo_train.crops import RandomResizedCrop
 from pneumo_train.domain import Domain, add_domain
-from pneumo_train.errors import RecipeError
+from pneumo_train.equalisation import equalised
+from pneumo_train.lung_loss import LungFieldLoss
 from pneumo_train.recipe import Augment, Network, Phase
 
-# What keras.applications.resnet50.preprocess_input subtracts, in its BGR order.
-IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
-# Scale and offset from 0..255 to what a backbone's ImageNet weights expect, or to 0..1.
-SCALINGS: dict[tuple[str, str], tuple[float, float | list[float]]] = {
-    ("resnet50", "imagenet"): (1.0, [-mean for mean in IMAGENET_MEAN_BGR]),
-    ("mobilenetv2", "imagenet"): (1 / 127.5, -1.0),
-    ("resnet50", "unit"): (1 / 255, 0.0),
-    ("mobilenetv2", "unit"): (1 / 255, 0.0),
-    # The standard deviation of ImageNet's greys, on the scale that the backbone's weights expect.
-    ("resnet50", "film"): (58.0, 0.0),
-    ("mobilenetv2", "film"): (0.45, 0.0),
-}
 # Keras' own 0.99 lags behind the weights for most of an epoch of a few hundred batches.
 BATCH_NORMALISATION_MOMENTUM = 0.9
 FILM_SHAPE = (NETWORK_SIZE, NETWORK_SIZE, 1)
-# The last layers that still see films at an eighth and at a sixteenth of their side.
-DOMAIN_LAYERS = {
-    "resnet50": ("conv3_block4_out", "conv4_block6_out"),
-    "mobilenetv2": ("block_6_expand_relu", "block_13_expand_relu"),
-}
+LEAST_SHARE = 1e-3  # of each place, relative to one that is certainly lung, so that no film is left without evidence
 
 
 def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> keras.Model:
-    """Build backbone and head: float32 (N, H, W, 1) in 0..255 to `logit` and `domain_features`.
+    """Build backbone and head: float32 (N, 224, 224, 1) in 0..255 to a dict of outputs.
 
-    `logit` is that of PNEUMONIA, float32 (N, 1); `domain_features`, float32 (N, C), tell films from other pictures.
+    - `logit`, float32 (N, 1): of PNEUMONIA; the sum of the evidence at all places.
+    - `heatmap`, float32 (N, S, S): that evidence where it speaks for PNEUMONIA, else 0.
+    - `domain_features`, float32 (N, C): tell films from other pictures.
+    - `lungs`, float32 (N, S, S, 1), only where evidence is pooled over the lungs: logits of a place being lung.
 
     Parameters
     ----------
@@ -59,28 +46,30 @@ def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> ker
     RecipeError
         The weights cannot be loaded.
     """
-    pixels = keras.Input((None, None, 1), name="pixels")
-    x = pixels
+    pixels = keras.Input(FILM_SHAPE, name="pixels")
+    x = _scaled(pixels, network)
     if (
         side < NETWORK_SIZE
     ):  # no layer, since Keras' own turns everything behind it to training where nobody says not to
         x = ops.image.resize(x, (side, side), antialias=True)
-    if network.hidden_edge:
-        x = keras.layers.Cropping2D(network.hidden_edge, name="cut_edge", dtype="float32")(x)
-    if network.scaling == "film":
-        x = _standardised(x)
-    x = keras.layers.Concatenate(name="grey_to_colour")([x, x, x])
-    x = keras.layers.Rescaling(*SCALINGS[network.backbone, network.scaling], name="scaling")(x)
-    if network.hidden_edge:  # refilled with what convolutions pad with, so that maps keep their size
-        x = keras.layers.ZeroPadding2D(network.hidden_edge, name="padded_edge")(x)
-    last, *middle = _backbone(network.backbone, weights)(x)
-    features = keras.layers.GlobalAveragePooling2D(name="features")(last)
+    maps, *middle = build_backbone(network.backbone, weights, network.output_stride)(x)
+    evidence = _head(maps, network)
+    outputs = {}
+    if network.pooling == "lungs":
+        outputs["lungs"] = _dense(maps, 1, "lungs", network)
+        weight = ops.stop_gradient(ops.sigmoid(outputs["lungs"])) + LEAST_SHARE
+        share = weight / ops.sum(weight, axis=(1, 2), keepdims=True)
+        at_places = evidence * share
+    else:
+        at_places = evidence / float(maps.shape[1] * maps.shape[2])
+    outputs["logit"] = ops.sum(at_places, axis=(1, 2))
+    outputs["heatmap"] = ops.relu(at_places[..., 0])
     pooled = [
-        keras.layers.GlobalAveragePooling2D(name=f"domain_features_{number}")(maps)
-        for number, maps in enumerate(middle, start=1)
+        keras.layers.GlobalAveragePooling2D(name=f"domain_features_{number}")(stage)
+        for number, stage in enumerate(middle, start=1)
     ]
-    domain_features = keras.layers.Concatenate(name="domain_features")(pooled)
-    return keras.Model(pixels, {"logit": _head(features, network), "domain_features": domain_features}, name="trunk")
+    outputs["domain_features"] = keras.layers.Concatenate(name="domain_features")(pooled)
+    return keras.Model(pixels, outputs, name="trunk")
 
 
 def rebuild_trunk(trunk: keras.Model, network: Network, side: int = NETWORK_SIZE) -> keras.Model:
@@ -90,30 +79,25 @@ def rebuild_trunk(trunk: keras.Model, network: Network, side: int = NETWORK_SIZE
     return rebuilt
 
 
-def build_training_model(trunk: keras.Model, augment: Augment, phase: Phase, seed: int) -> keras.Model:
-    """Put augmentation before the trunk: uint8 (N, 224, 224, 1) to logits; augmentation acts in training only.
+def build_training_model(
+    trunk: keras.Model, augment: Augment, phase: Phase, seed: int, lung_fields: bool = False
+) -> keras.Model:
+    """Put augmentation before the trunk: uint8 (N, 224, 224, C) to logits; augmentation acts in training only.
 
     Parameters
     ----------
-    phase
-        Says how much of a film a crop shows, and to how many pixels films are shrunk behind the augmentation.
+    trunk
+        As `build_trunk` makes it, for films of the side that the phase trains at.
+    lung_fields
+        Whether the lung fields come as a second channel, 255 inside, which the trunk's `lungs` learn.
     """
-    image = keras.Input(FILM_SHAPE, dtype="uint8", name="image")
-    x = shrunk(augmented(image, augment, phase.least_area, seed), phase.side)
-    return keras.Model(image, trunk(x)["logit"], name="training")
-
-
-def augmented(image: keras.KerasTensor, augment: Augment, least_area: float, seed: int) -> keras.KerasTensor:
-    """Change films at random, in training only: uint8 (N, 224, 224, 1) to float32 of that shape, in 0..255."""
-    x = keras.layers.Rescaling(1 / 255)(image)
-    for layer in _augmentation(augment, least_area, seed):
-        x = layer(x)
-    return keras.layers.Rescaling(255.0)(x)
-
-
-def shrunk(films: keras.KerasTensor, side: int) -> keras.KerasTensor:
-    """Bring films to a side of so many pixels, if they are larger."""
-    return films if side == NETWORK_SIZE else keras.layers.Resizing(side, side, antialias=True, name="shrink")(films)
+    image = keras.Input((NETWORK_SIZE, NETWORK_SIZE, 1 + lung_fields), dtype="uint8", name="image")
+    x = augmented(image, augment, phase.least_area, seed)
+    outputs = trunk(x[..., :1])
+    logit = outputs["logit"]
+    if lung_fields:
+        logit = LungFieldLoss(name="lung_field_loss", dtype="float32")([logit, outputs["lungs"], x[..., 1:]])
+    return keras.Model(image, logit, name="training")
 
 
 def build_serving_model(trunk: keras.Model, calibration: Calibration, domain: Domain) -> keras.Model:
@@ -154,6 +138,14 @@ def find_backbone(trunk: keras.Model) -> keras.Model:
     return next(layer for layer in trunk.layers if isinstance(layer, keras.Model))
 
 
+def _scaled(films: keras.KerasTensor, network: Network) -> keras.KerasTensor:
+    """Bring greys to the scale that the backbone's weights expect."""
+    if network.scaling in ("film", "equalised"):
+        x = _standardised(films) if network.scaling == "film" else equalised(films)
+        return keras.layers.Rescaling(IMAGENET_DEVIATION[network.backbone], name="scaling")(x)
+    return keras.layers.Rescaling(*SCALINGS[network.backbone, network.scaling], name="scaling")(films)
+
+
 def _standardised(films: keras.KerasTensor) -> keras.KerasTensor:
     """Scale each film to mean 0 and deviation 1; a blank one to 0.
 
@@ -168,63 +160,35 @@ def _standardised(films: keras.KerasTensor) -> keras.KerasTensor:
     return centred / ops.sqrt(mean(ops.square(centred)) + 1.0)
 
 
-def _backbone(name: str, weights: str) -> keras.Model:
-    build = {"resnet50": keras.applications.ResNet50, "mobilenetv2": keras.applications.MobileNetV2}[name]
-    try:
-        built = build(include_top=False, weights=None if weights == "none" else weights, input_shape=(None, None, 3))
-    except Exception as error:  # Keras raises ValueError, OSError, h5py and download errors here
-        remedy = f"give imagenet, none, or the path of a no-top {name} weights file"
-        if weights == "imagenet":
-            remedy = "check the connection, or give --weights the path of a file that you have"
-        raise RecipeError(f"weights {weights}", f"cannot be loaded ({str(error).splitlines()[0]})", remedy) from error
-    middle = [built.get_layer(layer).output for layer in DOMAIN_LAYERS[name]]
-    return keras.Model(built.input, [built.output, *middle], name=name)
-
-
 def _head(x: keras.KerasTensor, network: Network) -> keras.KerasTensor:
-    def dense(units: int, name: str, activation: str | None = None) -> keras.layers.Layer:
-        regularizer = keras.regularizers.L2(network.l2) if network.l2 else None
-        return keras.layers.Dense(
-            units, activation=activation, kernel_regularizer=regularizer, name=name, dtype="float32"
-        )
-
+    """Ask the head at each place: maps (N, S, S, C) to logits (N, S, S, 1)."""
     if network.head_batch_normalisation:
         x = keras.layers.BatchNormalization(momentum=BATCH_NORMALISATION_MOMENTUM, name="head_normalisation")(x)
     if network.dropout:
-        x = keras.layers.Dropout(network.dropout, name="dropout")(x)
+        x = keras.layers.SpatialDropout2D(network.dropout, name="dropout")(x)
     if network.hidden_units:
-        x = dense(network.hidden_units, "hidden", "relu")(x)
+        x = _dense(x, network.hidden_units, "hidden", network, "relu")
     if network.hidden_dropout:
-        x = keras.layers.Dropout(network.hidden_dropout, name="hidden_dropout")(x)
+        x = keras.layers.SpatialDropout2D(network.hidden_dropout, name="hidden_dropout")(x)
     if network.classes == "sigmoid":
-        return dense(1, "head")(x)
+        return _dense(x, 1, "head", network)
     # softmax(a, b) is sigmoid(b - a), and its cross-entropy that of the difference: one logit serves both.
-    classes = dense(2, "head")(x)
-    return classes[:, 1:] - classes[:, :1]
+    classes = _dense(x, 2, "head", network)
+    return classes[..., 1:] - classes[..., :1]
 
 
-def _augmentation(augment: Augment, least_area: float, seed: int) -> list[keras.layers.Layer]:
-    black = {"fill_mode": "constant", "fill_value": 0.0}
-    fill = black if augment.fill == "black" else {"fill_mode": "nearest"}
-    grey = {"value_range": (0, 1)}
-    turn = augment.rotation_degrees / 360
-    zoom = (-augment.zoom_in, augment.zoom_out)
-    shear = (0.0, augment.shear)  # to either side; given one number, Keras saves a layer that it refuses to load
-    given: list[tuple[bool, Callable[..., keras.layers.Layer]]] = [
-        (augment.flip, partial(keras.layers.RandomFlip, "horizontal")),
-        (augment.shift > 0, partial(keras.layers.RandomTranslation, augment.shift, augment.shift, **fill)),
-        (augment.rotation_degrees > 0, partial(keras.layers.RandomRotation, (-turn, turn), **fill)),
-        (augment.shear > 0, partial(keras.layers.RandomShear, shear, shear, **fill)),
-        (zoom != (0, 0), partial(keras.layers.RandomZoom, zoom, zoom, **fill)),
-        (augment.frame > 0, partial(keras.layers.RandomZoom, *[(-augment.frame, augment.frame)] * 2, **black)),
-        (least_area < 1, partial(RandomResizedCrop, least_area)),
-        (augment.noise > 0, partial(keras.layers.GaussianNoise, augment.noise)),
-        (augment.brightness > 0, partial(keras.layers.RandomBrightness, augment.brightness, **grey)),
-        (augment.contrast > 0, partial(keras.layers.RandomContrast, augment.contrast, **grey)),
-    ]
-    return [build(seed=seed + number) for number, (wanted, build) in enumerate(given) if wanted]
+def _dense(x: keras.KerasTensor, units: int, name: str, network: Network, activation: str | None = None) -> Any:
+    """A dense layer at each place, on rows of places: a plain matrix product in every engine."""
+    *places, channels = x.shape[1:]
+    regularizer = keras.regularizers.L2(network.l2) if network.l2 else None
+    dense = keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer, name=name, dtype="float32")
+    return ops.reshape(dense(ops.reshape(x, (-1, channels))), (-1, *places, units))
 
 
 def weights_name(weights: str) -> str:
     """Name weights for records: the word itself, or the file's name without its folder."""
     return weights if weights in ("imagenet", "none") else Path(weights).name
+
+
+def shrunk(films: keras.KerasTensor, side: int) -> keras.KerasTensor:
+    return films if side == NETWORK_SIZE else keras.layers.Resizing(side, side, antialias=True, name="shrink")(films)

@@ -40,23 +40,30 @@ class Network(Section):
 
     `weights` is where the backbone starts from unless the command line says otherwise. `scaling` is what the backbone's
     ImageNet weights expect (`imagenet`), plainly 0..1 (`unit`), or each film's own (`film`): its greys less their mean,
-    in units of their standard deviation, so that exposure and contrast do not matter. `hidden_edge` is how many pixels
-    along each edge the network is kept from seeing, in training and afterwards: how a film was cut and framed tells the
-    classes apart in one hospital, not in the next. The head is, in this order and where given: batch normalisation,
-    dropout, a hidden layer with ReLU and its own dropout, and the classes: one logit (`sigmoid`), or one for each class
-    (`softmax`).
+    in units of their standard deviation, so that exposure and contrast do not matter, or the ranks of its greys
+    (`equalised`), so that no tone curve does. Last maps have a place for every `output_stride` pixels. The head is, in this order and where given: batch normalisation, dropout,
+    a hidden layer with ReLU and its own dropout, and the classes: one logit (`sigmoid`), or one for each class
+    (`softmax`). It is asked at each place of the last maps, and the film's logit is the mean of what it says: over the
+    whole `film`, or over the `lungs`, which the network then learns to find as well.
     """
 
     backbone: Literal["resnet50", "mobilenetv2"]
     weights: Literal["imagenet", "none"] = "imagenet"
-    scaling: Literal["film", "imagenet", "unit"]
-    hidden_edge: Annotated[int, Field(ge=0, le=32)] = 0
+    scaling: Literal["equalised", "film", "imagenet", "unit"]
+    output_stride: Literal[16, 32] = 32
+    pooling: Literal["film", "lungs"] = "film"
     head_batch_normalisation: bool = False
     dropout: Strength = 0.0
     hidden_units: Annotated[int, Field(ge=0)] = 0
     hidden_dropout: Strength = 0.0
     l2: Annotated[float, Field(ge=0.0)] = 0.0
     classes: Literal["sigmoid", "softmax"] = "sigmoid"
+
+    @model_validator(mode="after")
+    def _backbone_keeps_resolution(self) -> Self:
+        if self.output_stride == 16 and self.backbone != "resnet50":
+            raise ValueError(f"output_stride 16 needs backbone resnet50, not {self.backbone}")
+        return self
 
 
 class Augment(Section):
@@ -66,7 +73,10 @@ class Augment(Section):
     turn leave empty is filled with the film's `edge`, or is `black`: where every film of the training has black wedges
     in its corners, a network takes their absence for a sign. `frame` shrinks by up to this share onto black, or
     stretches by as much, width and height apart, as padding, collimation and squashing do. Brightness and noise (its
-    standard deviation) are fractions of the grey range, contrast a fraction of the film's own.
+    standard deviation) are fractions of the grey range, contrast a fraction of the film's own. `spectrum` is the share of
+    films whose sharpness changes: to that of another film, and by `blur` (the largest Gaussian deviation, pixels of a
+    film of 224) or `sharpen` (the largest amount of unsharp masking). `shading` is the deviation, as a fraction of the
+    grey range, of smooth gradients over the film.
     """
 
     flip: bool = False
@@ -80,6 +90,10 @@ class Augment(Section):
     brightness: Strength = 0.0
     contrast: Strength = 0.0
     noise: Strength = 0.0
+    spectrum: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    blur: Annotated[float, Field(ge=0.0, le=16.0)] = 0.0
+    sharpen: Annotated[float, Field(ge=0.0, le=16.0)] = 0.0
+    shading: Strength = 0.0
 
 
 class Fit(Section):

@@ -1,0 +1,94 @@
+"""Backbones on grey films: ImageNet networks whose first convolution takes one channel.
+
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; Sandler et al., "MobileNetV2", CVPR 2018.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumo_train.errors import RecipeError
+
+# What keras.applications.resnet50.preprocess_input subtracts, in its BGR order, and their mean.
+IMAGENET_MEAN_BGR = np.array([103.939, 116.779, 123.68])
+IMAGENET_MEAN = float(IMAGENET_MEAN_BGR.mean())
+# Standard deviation of ImageNet's greys, on the scale that each backbone's weights expect.
+IMAGENET_DEVIATION = {"resnet50": 58.0, "mobilenetv2": 0.45}
+# Scale and offset from 0..255 to what a backbone's ImageNet weights expect, or to 0..1.
+SCALINGS: dict[tuple[str, str], tuple[float, float]] = {
+    ("resnet50", "imagenet"): (1.0, -IMAGENET_MEAN),
+    ("mobilenetv2", "imagenet"): (1 / 127.5, -1.0),
+    ("resnet50", "unit"): (1 / 255, 0.0),
+    ("mobilenetv2", "unit"): (1 / 255, 0.0),
+}
+# The last layers that still see films at an eighth and at a sixteenth of their size.
+DOMAIN_LAYERS = {
+    "resnet50": ("conv3_block4_out", "conv4_block6_out"),
+    "mobilenetv2": ("block_6_expand_relu", "block_13_expand_relu"),
+}
+FIRST_CONVOLUTION = {"resnet50": "conv1_conv", "mobilenetv2": "Conv1"}
+BUILDERS = {"resnet50": keras.applications.ResNet50, "mobilenetv2": keras.applications.MobileNetV2}
+
+
+# What halves the maps on the way into the last stage.
+LAST_STRIDES = {"resnet50": ("conv5_block1_0_conv", "conv5_block1_1_conv")}
+
+
+def build_backbone(name: str, weights: str, output_stride: int = 32) -> keras.Model:
+    """Build a network on one grey channel: float32 (N, H, W, 1) to its last maps and those of `DOMAIN_LAYERS`.
+
+    The kernels of the first convolution are summed over colours, which over three equal channels gives the same.
+
+    Parameters
+    ----------
+    weights
+        `imagenet` (Keras downloads them), `none` (random), or the path of a no-top weights file of the backbone.
+    output_stride
+        Pixels of the film to a place of the last maps: 32, or 16 where the last stage keeps the resolution of the one
+        before, as in Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identification", CVPRW 2019.
+
+    Raises
+    ------
+    RecipeError
+        The weights cannot be loaded.
+    """
+    grey = BUILDERS[name](include_top=False, weights=None, input_shape=(None, None, 1))
+    if output_stride == 16:
+        grey = _without_strides(grey, LAST_STRIDES[name])
+    if weights != "none":
+        _copy_weights(_load(name, weights), grey, FIRST_CONVOLUTION[name])
+    middle = [grey.get_layer(layer).output for layer in DOMAIN_LAYERS[name]]
+    return keras.Model(grey.input, [grey.output, *middle], name=name)
+
+
+def _without_strides(network: keras.Model, layers: tuple[str, ...]) -> keras.Model:
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        settings = layer.get_config() | ({"strides": (1, 1)} if layer.name in layers else {})
+        return type(layer).from_config(settings)
+
+    return keras.models.clone_model(network, clone_function=clone)
+
+
+def _load(name: str, weights: str) -> keras.Model:
+    try:
+        return BUILDERS[name](include_top=False, weights=weights, input_shape=(None, None, 3))
+    except Exception as error:  # Keras raises ValueError, OSError, h5py and download errors here
+        remedy = f"give imagenet, none, or the path of a no-top {name} weights file"
+        if weights == "imagenet":
+            remedy = "check the connection, or give --weights the path of a file that you have"
+        raise RecipeError(f"weights {weights}", f"cannot be loaded ({str(error).splitlines()[0]})", remedy) from error
+
+
+def _copy_weights(colour: keras.Model, grey: keras.Model, first: str) -> None:
+    for source, target in zip(colour.layers, grey.layers, strict=True):
+        values: list[NDArray[Any]] = source.get_weights()
+        if source.name == first:
+            kernel = values[0]
+            values[0] = kernel.sum(axis=2, keepdims=True)
+            if len(values) == 2:  # ImageNet's colours have means of their own, grey has one
+                values[1] = values[1] + np.einsum("hwio,i->o", kernel, IMAGENET_MEAN - IMAGENET_MEAN_BGR)
+        target.set_weights(values)

@@ -1,0 +1,52 @@
+"""Histogram equalisation inside a network, from operations that every backend and ONNX have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+GREYS = 256
+HALF = 16  # a grey is two digits to this base, whose one-hot codes multiply to a histogram
+EVERY = 2  # pixels along both axes, of which a histogram is taken: a quarter of them tells the same
+UNIFORM_DEVIATION = 12**-0.5  # of greys that are spread evenly over 0..1
+
+
+def equalised(films: keras.KerasTensor) -> keras.KerasTensor:
+    """Map each film's greys to their rank, so that films differ by structure, not by exposure or tone curve.
+
+    A grey becomes the share of the film's pixels that are darker, those as dark counted half. Pixels of grey 0 are left
+    out: black borders and air say nothing of the tone curve.
+
+    Parameters
+    ----------
+    films
+        float32 (N, H, W, 1) in 0..255, rounded to whole greys.
+
+    Returns
+    -------
+    KerasTensor
+        float32 (N, H, W, 1) of mean about 0 and deviation about 1.
+    """
+    rows, columns = films.shape[1:3]
+    greys = ops.cast(ops.clip(ops.round(films), 0, GREYS - 1), "int32")
+    counts = histograms(greys[:, ::EVERY, ::EVERY])
+    counts = ops.concatenate([ops.zeros_like(counts[:, :1]), counts[:, 1:]], axis=1)
+    darker = ops.cumsum(counts, axis=1) - 0.5 * counts
+    ranks = darker / ops.maximum(ops.sum(counts, axis=1, keepdims=True), 1.0)
+    table = (ranks - 0.5) / UNIFORM_DEVIATION
+    mapped = ops.take_along_axis(table, ops.reshape(greys, (-1, rows * columns)), axis=1)
+    return ops.reshape(mapped, (-1, rows, columns, 1))
+
+
+def histograms(greys: Any) -> Any:
+    """Count greys: int32 (N, H, W, 1) in 0..255 to float32 (N, 256).
+
+    The counts are the product of the one-hot codes of the greys' two hexadecimal digits, summed over pixels, for lack
+    of a batched histogram in ONNX.
+    """
+    pixels = greys.shape[1] * greys.shape[2]
+    flat = ops.reshape(greys, (-1, pixels))
+    high, low = ops.one_hot(flat // HALF, HALF, dtype="float32"), ops.one_hot(flat % HALF, HALF, dtype="float32")
+    return ops.reshape(ops.matmul(ops.transpose(high, (0, 2, 1)), low), (-1, GREYS))
