@@ -13,7 +13,7 @@ from pneumo_export.grey import fold_equal_channels
 from pneumo_export.names import settle_names
 from pneumo_infer.model import HEATMAP_SIDES
 from pneumo_train.domain import distance_of
-from pneumo_train.gradcam import grad_cam
+from pneumo_train.gradcam import with_grad_cam
 from pneumo_train.trained import OUTPUTS
 
 OPSET = 18
@@ -24,13 +24,13 @@ POOLING = ("GlobalAveragePool", "MatMul", "ReduceMean", "ReduceSum")  # or a hea
 
 
 def convert(model: keras.Model) -> onnx.ModelProto:
-    """Convert a model of pneumo-train, and add Grad-CAM to it.
+    """Convert a model of pneumo-train; to one whose trunk gives no heatmap of its own, add Grad-CAM.
 
     The graph takes `image`, uint8 (N, 224, 224, 1), and gives `logit`, `probability` and `domain_distance`, float32
     (N,) each, and `heatmap`, float32 (N, S, S), as many cells as the last activations have.
     """
     trunk = model.get_layer("trunk")
-    inside = keras.Model(trunk.input, {**trunk.output, "activations": trunk.get_layer("features").input})
+    inside = trunk if "heatmap" in trunk.output else with_grad_cam(trunk)
 
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         seen = inside(tf.cast(image, tf.float32), training=False)
@@ -40,7 +40,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
             "domain_distance": distance_of(model, seen["domain_features"]),
         }
         outputs = {name: tf.squeeze(values, axis=1, name=name) for name, values in per_film.items()}
-        return {**outputs, "heatmap": tf.identity(grad_cam(trunk, seen["activations"]), name="heatmap")}
+        return {**outputs, "heatmap": tf.identity(seen["heatmap"], name="heatmap")}
 
     signature = [tf.TensorSpec((None, 224, 224, 1), tf.uint8, name="image")]
     proto: onnx.ModelProto

@@ -9,12 +9,13 @@ from typing import Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import helper
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.calibrate import load_tensors_data, save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pneumo_export.cpu_layout import arrange_for_cpu
-from pneumo_export.edits import constants_of, producers_of, set_constant
+from pneumo_export.edits import producers_of, set_constant
 from pneumo_export.graph import outside_convolutions
 from pneumo_export.heads import add_up_integers
 from pneumo_export.ranges import write_ranges
@@ -148,14 +149,19 @@ def quantise_prepared(
 
 
 def _correct_logit_bias(proto: onnx.ModelProto, shift: float) -> None:
-    """Add to the head's bias what quantisation takes from the logit on average.
+    """Add to the logit what quantisation takes from it on average.
 
-    Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019; here at the head.
+    Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019; here at the end.
     """
-    constants, producers = constants_of(proto.graph), producers_of(proto.graph)
-    head = producers[producers["logit"].input[0]]
-    bias = min((name for name in head.input if name in constants), key=lambda name: constants[name].size)
-    set_constant(proto.graph, bias, constants[bias] + np.float32(shift))
+    graph = proto.graph
+    squeeze = producers_of(graph)["logit"]  # of what the probability is made of too
+    before, corrected = squeeze.input[0], f"{squeeze.input[0]}.corrected"
+    bias = set_constant(graph, f"{squeeze.name}.bias", np.array([shift], np.float32))
+    for node in graph.node:
+        node.input[:] = [corrected if name == before else name for name in node.input]
+    producer = producers_of(graph)[before]
+    position = list(graph.node).index(producer) + 1
+    graph.node.insert(position, helper.make_node("Add", [before, bias], [corrected], name=f"{squeeze.name}.correct"))
 
 
 def _drop_unused_domains(proto: onnx.ModelProto) -> None:

@@ -13,6 +13,7 @@ from pneumo_export.errors import ExportError
 from pneumo_export.figures import draw_card
 from pneumo_export.fp16 import halve
 from pneumo_export.graph import check_graph, convert
+from pneumo_export.half_storage import store_in_half
 from pneumo_export.int8 import choose_calibration_rows, quantise
 from pneumo_export.metadata import add_metadata
 from pneumo_export.names import settle_names
@@ -21,7 +22,7 @@ from pneumo_export.reference import ask_keras
 from pneumo_export.running import run_file, run_outputs
 from pneumo_infer.checksum import CHECKSUMS, file_digest
 from pneumo_infer.files import write_json, write_whole
-from pneumo_infer.preprocess import NETWORK_SIZE
+from pneumo_infer.model import HEATMAP_SIDES
 from pneumo_infer.reference import measure_reference
 from pneumo_train.degrade import LIMIT_SEED, degrade
 from pneumo_train.domain import choose_limit
@@ -63,9 +64,9 @@ def export_onnx(
     GraphError, ParityError
         A file is not what it should be; nothing was written.
     ExportError
-        The network looks at smaller films, there are too few films, or the folder cannot be written.
+        Heatmaps are too coarse, there are too few films, or the folder cannot be written.
     """
-    _require_whole_films(source)
+    _require_fine_heatmaps(source)
     films = parity_films(decoded, least_films)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -78,13 +79,13 @@ def export_onnx(
     return proofs
 
 
-def _require_whole_films(source: TrainedModel) -> None:
-    side = source.description["recipe"]["phases"][-1]["side"]
-    if side < NETWORK_SIZE:
+def _require_fine_heatmaps(source: TrainedModel) -> None:
+    heatmap = source.keras_model.get_layer("trunk").output.get("heatmap")
+    if heatmap is not None and heatmap.shape[-1] < HEATMAP_SIDES[0]:
         raise ExportError(
             source.path.name,
-            f"looks at films of {side} pixels, and its heatmaps are not those of {NETWORK_SIZE}",
-            f"train a last phase with side = {NETWORK_SIZE}",
+            f"gives heatmaps of {heatmap.shape[-1]} x {heatmap.shape[-1]} places, fewer than {HEATMAP_SIDES[0]} a side",
+            "train with network.output_stride=16, or with a larger side in the last phase",
         )
 
 
@@ -112,6 +113,8 @@ def make_files(
         limit = choose_limit(np.concatenate([distances, degraded]))
         reference = measure_reference(probabilities, distances, films.targets[validation], limit)
         settle_names(proto)
+        if precision != "fp32":
+            store_in_half(proto)
         add_metadata(proto, source, precision, limit, reference)
         onnx.save(proto, files[precision])
     return {precision: files[precision] for precision in precisions}

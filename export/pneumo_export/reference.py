@@ -32,7 +32,7 @@ class Reference:
     heatmap_rows
         Which of the films `heatmaps` are of, spread over all of them.
     heatmaps
-        float32 (M, h, w), Grad-CAM by automatic differentiation.
+        float32 (M, h, w), the network's own, or Grad-CAM by automatic differentiation.
     adversarial
         float32 (A,), the probabilities of `adversarial_films`.
     """
@@ -64,9 +64,16 @@ def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
         distances=distances,
         in_domain=distances <= source.description["domain"]["limit"],
         heatmap_rows=rows,
-        heatmaps=_grad_cam_by_gradients(source.keras_model.get_layer("trunk"), pixels[rows]),
+        heatmaps=_heatmaps(source.keras_model.get_layer("trunk"), pixels[rows]),
         adversarial=predict(source.keras_model, adversarial_films(), AT_ONCE)["probability"][:, 0],
     )
+
+
+def _heatmaps(trunk: keras.Model, pixels: Film) -> Scores:
+    if "heatmap" not in trunk.output:
+        return _grad_cam_by_gradients(trunk, pixels)
+    heatmaps: Scores = predict(keras.Model(trunk.input, trunk.output["heatmap"]), pixels, AT_ONCE)
+    return heatmaps
 
 
 def _grad_cam_by_gradients(trunk: keras.Model, pixels: Film) -> Scores:

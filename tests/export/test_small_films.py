@@ -1,20 +1,26 @@
-"""A network that looks at smaller films than the contract's is not exported."""
+"""A network whose heatmaps are coarser than the contract allows is not exported."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 
-def test_a_network_of_smaller_films_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+from pneumo_train.calibrate import Calibration
+from pneumo_train.domain import Domain
+from pneumo_train.network import build_serving_model, build_trunk
+from pneumo_train.recipe import Network
+
+
+def test_a_network_with_coarse_heatmaps_is_refused(tiny_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(tiny_run, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints", "export"))
-    described = run / "model.json"
-    description = json.loads(described.read_text())
-    description["recipe"]["phases"][-1]["side"] = 128
-    described.write_text(json.dumps(description))
+    trunk = build_trunk("none", Network(backbone="resnet50", scaling="film"), side=128)
+    nothing = np.zeros(1536, np.float32)
+    domain = Domain(np.eye(1536, dtype=np.float32), nothing, nothing[:, None], nothing[:1])
+    build_serving_model(trunk, Calibration(1.0, 0.0), domain).save(run / "model.keras")
     command = [sys.executable, "-m", "pneumo_export", "--to", "onnx", "--least-films", "16"]
     done = subprocess.run(
         [*command, "--model", run / "model.keras", "--output", tmp_path / "out"],
@@ -23,5 +29,5 @@ def test_a_network_of_smaller_films_is_refused(tiny_run: Path, tmp_path: Path) -
         check=False,
     )
     assert done.returncode == 2
-    assert "model.keras: looks at films of 128 pixels" in " ".join(done.stderr.split())
+    assert "model.keras: gives heatmaps of 4 x 4 places" in " ".join(done.stderr.split())
     assert not (tmp_path / "out").exists()

@@ -1,35 +1,31 @@
-"""Grad-CAM by hand agrees with Grad-CAM by gradients, for every head that the recipes have."""
+"""Grad-CAM by hand agrees with Grad-CAM by gradients, for a released model whose head works on pooled features."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
-from pneumo_train.gradcam import grad_cam, last_activations
-from pneumo_train.network import build_trunk, find_backbone
-from pneumo_train.recipe import builtin_recipes
+from pneumo_train.gradcam import heatmaps_of
+
+RELEASED = Path(__file__).parents[2] / "models" / "pneumo-resnet50.keras"
 
 
-@pytest.mark.parametrize("recipe", ["finetune", "frozen", "mobilenet", "scratch"])
-def test_the_heatmap_is_that_of_the_gradients(recipe: str) -> None:
-    keras.utils.set_random_seed(1)
-    trunk = build_trunk("none", builtin_recipes()[recipe].network)
-    for layer in find_backbone(trunk).layers:  # random weights with statistics as if trained, so that activations live
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    films = np.random.default_rng(0).uniform(0, 255, (4, 224, 224, 1)).astype(np.float32)
-    find_backbone(trunk)(np.repeat(films, 3, axis=3) / 255, training=True)
-    activations = last_activations(trunk)(films, training=False)
-
-    rest = keras.Model(trunk.get_layer("features").input, trunk.output["logit"])
+def test_the_heatmap_is_that_of_the_gradients() -> None:
+    trunk = keras.models.load_model(RELEASED).get_layer("trunk")
+    films = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 1), dtype=np.uint8)
+    pooled = trunk.get_layer("features")
+    activations = keras.Model(trunk.input, pooled.input)(films.astype(np.float32), training=False)
+    rest = keras.Model(pooled.input, trunk.output["logit"])
     with tf.GradientTape() as tape:
         tape.watch(activations)
         logit = rest(activations, training=False)
-    np.testing.assert_allclose(logit, trunk(films)["logit"], rtol=1e-4, atol=1e-4)
     gradient = np.asarray(tape.gradient(logit, activations))
     expected = np.maximum((np.asarray(activations) * gradient.mean(axis=(1, 2), keepdims=True)).sum(axis=-1), 0)
-    ours = np.asarray(grad_cam(trunk, activations))
+    heatmaps = heatmaps_of(trunk)
+    assert heatmaps is not None
+    ours = heatmaps(films)
     assert ours.shape == (4, 7, 7)
-    np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-6 * max(1.0, expected.max()))
+    np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-5 * max(1.0, expected.max()))

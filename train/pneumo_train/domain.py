@@ -79,7 +79,8 @@ def fit_domain(known: Features, outliers: Features, validation: Features) -> Dom
         Of films that the scores are brought to one scale on: their median and 99 % quantile.
     """
     gaussian = ShrunkCovariance(shrinkage=SHRINKAGE).fit(known.astype(np.float64))
-    whitening = np.linalg.cholesky(gaussian.precision_)
+    # Rounded, so that a file can store so large a matrix in half the bytes.
+    whitening = np.linalg.cholesky(gaussian.precision_).astype(np.float16).astype(np.float64)
     offset = -gaussian.location_ @ whitening
     weights, constant = _fit_regression(known, outliers)
     lengths = np.linalg.norm(validation @ whitening + offset, axis=1)

@@ -20,12 +20,20 @@ from pneumo_train.calibrate import Scores
 def heatmaps_of(trunk: keras.Model) -> Callable[[Film], Scores] | None:
     """Give what makes heatmaps of films, uint8 (B, 224, 224, 1) to float32 (B, S, S); None where no map can be made.
 
-    A map needs a trunk with a head on the mean of its last activations.
+    A map needs a trunk that gives one, or has a head on the mean of its last activations.
     """
-    if not {"features", "head"} <= {layer.name for layer in trunk.layers}:
-        return None
-    activations = last_activations(trunk)
-    return lambda films: np.asarray(grad_cam(trunk, activations(films.astype(np.float32), training=False)))
+    if "heatmap" not in trunk.output:
+        if not {"features", "head"} <= {layer.name for layer in trunk.layers}:
+            return None
+        trunk = with_grad_cam(trunk)
+    alone = keras.Model(trunk.input, trunk.output["heatmap"])
+    return lambda films: np.asarray(alone(films.astype(np.float32), training=False))
+
+
+def with_grad_cam(trunk: keras.Model) -> keras.Model:
+    """Give a trunk whose head works on pooled features the further output `heatmap`, (N, S, S)."""
+    heatmap = grad_cam(trunk, trunk.get_layer("features").input)
+    return keras.Model(trunk.input, {**trunk.output, "heatmap": heatmap})
 
 
 def last_activations(trunk: keras.Model) -> keras.Model:
