@@ -94,13 +94,13 @@ def test_films_take_over_the_sharpness_of_their_neighbours() -> None:
     np.testing.assert_allclose(layer(films, training=True).numpy().mean(axis=(1, 2)), 0.5, atol=0.05)
 
 
-@pytest.mark.parametrize(("settings", "lowest", "highest"), [((4.0, 0.0), 0.2, 1.3), ((0.0, 3.0), 0.7, 5.0)])
+@pytest.mark.parametrize(("settings", "lowest", "highest"), [((4.0, 0.0), 0.2, 1.3), ((0.0, 3.0), 0.8, 1.5)])
 def test_films_are_blurred_or_sharpened(settings: tuple[float, float], lowest: float, highest: float) -> None:
     films = np.repeat(smooth(1, 1.0), 64, axis=0)  # neighbours alike, so that nothing else changes sharpness
     ratio = sharpness(np.asarray(RandomSpectrum(1.0, *settings, seed=0)(films, training=True))) / sharpness(films)
     assert lowest < ratio.min()
     assert ratio.max() < highest
-    assert ratio.min() < 0.6 if settings[0] else ratio.max() > 1.6
+    assert ratio.min() < 0.6 if settings[0] else ratio.max() > 1.15
 
 
 def test_a_share_of_the_films_keeps_its_spectrum() -> None:

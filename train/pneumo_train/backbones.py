@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_train.errors import RecipeError
 
-# What keras.applications.resnet50.preprocess_input subtracts, in its BGR order, and their mean.
-IMAGENET_MEAN_BGR = np.array([103.939, 116.779, 123.68])
-IMAGENET_MEAN = float(IMAGENET_MEAN_BGR.mean())
+# Mean of what keras.applications.resnet50.preprocess_input subtracts from the three colours.
+IMAGENET_MEAN = 114.799
 # Standard deviation of ImageNet's greys, on the scale that each backbone's weights expect.
 IMAGENET_DEVIATION = {"resnet50": 58.0, "mobilenetv2": 0.45}
 # Scale and offset from 0..255 to what a backbone's ImageNet weights expect, or to 0..1.
@@ -87,8 +85,5 @@ def _copy_weights(colour: keras.Model, grey: keras.Model, first: str) -> None:
     for source, target in zip(colour.layers, grey.layers, strict=True):
         values: list[NDArray[Any]] = source.get_weights()
         if source.name == first:
-            kernel = values[0]
-            values[0] = kernel.sum(axis=2, keepdims=True)
-            if len(values) == 2:  # ImageNet's colours have means of their own, grey has one
-                values[1] = values[1] + np.einsum("hwio,i->o", kernel, IMAGENET_MEAN - IMAGENET_MEAN_BGR)
+            values[0] = values[0].sum(axis=2, keepdims=True)
         target.set_weights(values)

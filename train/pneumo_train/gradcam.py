@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from pneumo_infer.images import Film
+from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_train.calibrate import Scores
 
 
@@ -32,8 +33,11 @@ def heatmaps_of(trunk: keras.Model) -> Callable[[Film], Scores] | None:
 
 def with_grad_cam(trunk: keras.Model) -> keras.Model:
     """Give a trunk whose head works on pooled features the further output `heatmap`, (N, S, S)."""
-    heatmap = grad_cam(trunk, trunk.get_layer("features").input)
-    return keras.Model(trunk.input, {**trunk.output, "heatmap": heatmap})
+    pixels = keras.Input((NETWORK_SIZE, NETWORK_SIZE, 1), name="pixels")
+    inside = keras.Model(trunk.input, {**trunk.output, "activations": trunk.get_layer("features").input})
+    seen = inside(pixels)
+    heatmap = grad_cam(trunk, seen.pop("activations"))
+    return keras.Model(pixels, {**seen, "heatmap": heatmap})
 
 
 def last_activations(trunk: keras.Model) -> keras.Model:
