@@ -3,7 +3,8 @@
     python -m benchmarks.training --data chest_xray --data full_size
 
 Needs the `train` extra. Both feed the same network: the first phase of a recipe, by default one that trains the head
-alone, whose cheap steps leave a loader the least time to hide in. The network alone, fed with one batch over and over, is what no loader can be faster than.
+alone, whose cheap steps leave a loader the least time to hide in. The network alone, fed with one batch over and over,
+is what no loader can be faster than.
 """
 
 from __future__ import annotations

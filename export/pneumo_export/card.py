@@ -91,16 +91,16 @@ def _training(described: dict[str, Any], sha256: str) -> str:
 
 
 def _phases(recipe: dict[str, Any]) -> list[str]:
-    lines = [
+    return [
         "| phase | trains | film, px | least area of a crop | epochs at most | learning rate |",
         "|---|---|---|---|---|---|",
-    ]
-    for phase in recipe["phases"]:
-        lines.append(
+        *(
             f"| {phase['name']} | {name_layers(phase['train'])} | {phase['side']} | {phase['least_area']:g} "
             f"| {phase['epochs']} | {phase['learning_rate']:g} |"
-        )
-    return [*lines, ""]
+            for phase in recipe["phases"]
+        ),
+        "",
+    ]
 
 
 def _performance(described: dict[str, Any]) -> str:
