@@ -63,5 +63,5 @@ def test_recipes_are_listed_a_line_each() -> None:
 def test_a_setting_that_is_wrong_makes_no_folder(tmp_path: Path) -> None:
     code, printed = invoke("--set", "fit.epoch=3", "--output", tmp_path / "run")
     assert code == 2
-    assert "fit.epoch: Extra inputs" in printed
+    assert "fit.epoch: unknown key" in printed
     assert not (tmp_path / "run").exists()

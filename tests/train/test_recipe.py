@@ -70,6 +70,7 @@ def test_settings_override_values(own: Path) -> None:
         ("fit.epochs=0", r"fit\.epochs: .*greater than or equal to 1"),
         ("phases.tail.epochs=3", "names no phase 'tail'; choose from head, 0"),
         ("phases=3", "phases: Input should be a valid"),
+        ("phases=[]", r"own\.toml: there are no phases; "),
         ("fit.batch_size.x=3", "has no key 'batch_size'|names a list, not a value"),
     ],
 )
@@ -88,8 +89,11 @@ def test_settings_that_cannot_be_used(own: Path, setting: str, problem: str) -> 
         (("validation = 0.1", "validation = 0.7"), r"split\.validation"),
         (("[split]", "[split"), "is no TOML"),
         (('name = "head"', 'name = "../head"'), r"phases\.0\.name: .*match pattern"),
-        (("[[phases]]", OWN[OWN.index("[[phases]]") :] + "[[phases]]"), "several phases are named 'head'"),
-        (("epochs = 4", "epochs = 4\nmixed_share = 0.0"), r"phases\.0\.mixed_share: unknown key"),  # 0.1 wrote it
+        (("[[phases]]", OWN[OWN.index("[[phases]]") :] + "[[phases]]"), r"own\.toml: several phases are named 'head'"),
+        (
+            ("epochs = 4", "epochs = 4\nmixed_share = 0.0"),
+            r"own\.toml: phases\.0\.mixed_share: unknown key; ",
+        ),  # 0.1 wrote it
     ],
 )
 def test_errors_name_the_key(own: Path, change: tuple[str, str], problem: str) -> None:

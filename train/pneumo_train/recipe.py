@@ -111,8 +111,8 @@ class Phase(Section):
     pixels, which costs less and, as the network is convolutional throughout, keeps its weights usable at full size; the
     network that is handed on shrinks them to the side of the last phase, which its statistics are of. A random crop
     shows at least `least_area` of the film. The rate is `constant` until a plateau lowers it and early stopping ends
-    the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. Checkpoints bear
-    the phase's `name`.
+    the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. Checkpoints bear the
+    phase's `name`.
     """
 
     name: Name
@@ -134,10 +134,12 @@ class Recipe(Section):
     network: Network
     augment: Augment = Augment()
     fit: Fit
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    phases: tuple[Phase, ...]
 
     @model_validator(mode="after")
-    def _names_tell_phases_apart(self) -> Self:
+    def _phases_are_there_and_told_apart(self) -> Self:
+        if not self.phases:
+            raise ValueError("there are no phases")
         twice = [name for name, count in Counter(phase.name for phase in self.phases).items() if count > 1]
         if twice:
             raise ValueError(f"several phases are named {twice[0]!r}")
@@ -192,12 +194,14 @@ def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {_say(e)}" for e in error.errors())
+        problems = "; ".join(map(_say, error.errors()))
         raise RecipeError(name, problems, "correct these values") from error
 
 
 def _say(error: ErrorDetails) -> str:
-    return "unknown key" if error["type"] == "extra_forbidden" else error["msg"]
+    key = ".".join(map(str, error["loc"]))
+    problem = "unknown key" if error["type"] == "extra_forbidden" else error["msg"].removeprefix("Value error, ")
+    return f"{key}: {problem}" if key else problem
 
 
 def _recipe_text(name: str) -> str:
