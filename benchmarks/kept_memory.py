@@ -37,7 +37,7 @@ HOW = (
 def compare(
     context: typer.Context,
     recipe: Annotated[str, typer.Option(help="Whose phase is timed.")] = "finetune",
-    phase: Annotated[int, typer.Option(min=0, help="Which phase.")] = 1,
+    phase: Annotated[int, typer.Option(min=0, help="Which phase.")] = 0,
     batches: Annotated[int, typer.Option(min=4, help="Batches in an epoch.")] = 20,
     rounds: Annotated[int, typer.Option(min=1, help="Processes of each kind.")] = 3,
     to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
@@ -91,7 +91,7 @@ def _time_epoch(recipe_name: str, number: int, batches: int) -> float:
     targets = rng.integers(0, 2, films).astype(np.float32)
     trunk = build_trunk("none", recipe.network)
     set_trainable(trunk, phase, pretrained=True)
-    model = build_training_model(trunk, phase.augment or recipe.augment, phase, seed=0)
+    model = build_training_model(trunk, recipe.augment, phase, seed=0)
     model.compile(optimizer="adam", loss=keras.losses.BinaryCrossentropy(from_logits=True))
     feed = FilmBatches(pixels, targets, np.arange(films), recipe.fit.batch_size, shuffle_seed=0).feed()
     model.fit(feed, shuffle=False, verbose=0)

@@ -10,8 +10,8 @@ from pathlib import Path
 from tiny_training import read_csv
 
 
-def stop_run(command: list[str | Path], run: Path, how: signal.Signals, after_epochs: int = 1) -> tuple[int, str]:
-    """Start a command and send it a signal as soon as a run has so many epochs; its exit code and what it printed."""
+def stop_run(command: list[str | Path], run: Path, how: signal.Signals) -> tuple[int, str]:
+    """Start a command and send it a signal as soon as a run has an epoch; its exit code and what it printed."""
     # A suite that a shell runs in the background hands on that interrupts are ignored.
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -19,7 +19,7 @@ def stop_run(command: list[str | Path], run: Path, how: signal.Signals, after_ep
         assert process.stderr is not None
         deadline = time.monotonic() + 300
         try:
-            while len(read_csv(run / "history.csv")) < after_epochs:
+            while not read_csv(run / "history.csv"):
                 assert process.poll() is None, process.stderr.read()
                 assert time.monotonic() < deadline
                 time.sleep(0.02)

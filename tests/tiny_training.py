@@ -19,7 +19,9 @@ test = 0.2
 
 [network]
 backbone = "resnet50"
-scaling = "imagenet"
+scaling = "equalised"
+output_stride = 16
+pooling = "lungs"
 dropout = 0.1
 
 [augment]
@@ -40,7 +42,7 @@ reduce_rate_factor = 0.5
 [[phases]]
 name = "head"
 train = "head"
-side = 224
+side = 112
 batch_normalisation = "frozen"
 epochs = 8
 learning_rate = 1e-3
@@ -48,14 +50,14 @@ learning_rate = 1e-3
 [[phases]]
 name = "top"
 train = 10
-side = 224
+side = 112
 batch_normalisation = "frozen"
 epochs = 2
 learning_rate = 1e-5
 """
 
 
-LIGHT_RECIPE = TINY_RECIPE.replace('"resnet50"', '"mobilenetv2"').replace("side = 224", "side = 64")
+LIGHT_RECIPE = TINY_RECIPE.replace('"resnet50"', '"mobilenetv2"').replace("side = 112", "side = 64")
 
 
 @dataclass(frozen=True)

@@ -91,34 +91,16 @@ def _training(described: dict[str, Any], sha256: str) -> str:
 
 
 def _phases(recipe: dict[str, Any]) -> list[str]:
-    lines = [
-        "| phase | trains | film, px | least area of a crop | epochs at most | learning rate | taught at temperature |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for phase in recipe["phases"]:
-        temperature = phase.get("teaching_temperature")  # a model trained before there were any says nothing of it
-        lines.append(
+    return [
+        "| phase | trains | film, px | least area of a crop | epochs at most | learning rate |",
+        "|---|---|---|---|---|---|",
+        *(
             f"| {phase['name']} | {name_layers(phase['train'])} | {phase['side']} | {phase['least_area']:g} "
-            f"| {phase['epochs']} | {phase['learning_rate']:g} | {'' if temperature is None else f'{temperature:g}'} |"
-        )
-    if recipe.get("teachers"):
-        names = _name_teachers(recipe["teachers"])
-        lines += ["", f"Where a temperature is given, {names} taught beside the labels."]
-    for phase in recipe["phases"]:
-        if phase.get("teachers"):
-            names = _name_teachers(phase["teachers"])
-            lines += ["", f"In *{phase['name']}*, {names} taught beside the labels."]
-        if phase.get("mixed_with"):
-            share = phase["mixed_share"]
-            mixed = f"{1 - share:g} of its weights and {share:g} of those that *{phase['mixed_with']}* handed on"
-            lines += ["", f"*{phase['name']}* hands on {mixed}."]
-    return [*lines, ""]
-
-
-def _name_teachers(teachers: dict[str, Any]) -> str:
-    """Name the teachers: their recipes, each with what was set in it, and the network that is taught."""
-    recipes = ", ".join(f"`{name}`" + f" ({', '.join(s)})" * bool(s) for name, s in teachers["recipes"].items())
-    return f"{recipes} and the network itself" if recipes else "the network itself"
+            f"| {phase['epochs']} | {phase['learning_rate']:g} |"
+            for phase in recipe["phases"]
+        ),
+        "",
+    ]
 
 
 def _performance(described: dict[str, Any]) -> str:

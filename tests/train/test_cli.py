@@ -8,6 +8,7 @@ from made_films import write_chest_xray
 from typer.testing import CliRunner
 
 from pneumo_train.cli import app
+from pneumo_train.recipe import read_recipe
 
 
 def invoke(*arguments: str | Path) -> tuple[int, str]:
@@ -36,6 +37,14 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
     assert "gone.h5: cannot be loaded" in printed
 
 
+def test_a_run_with_a_recipe_of_another_version_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"data": "", "recipe": "scratch", "weights": "none"}')
+    (tmp_path / "recipe.toml").write_text(read_recipe("scratch").to_toml() + "teaching_temperature = 4\n")
+    code, printed = invoke("--resume", tmp_path)
+    assert code == 2
+    assert "recipe.toml: phases.0.teaching_temperature: unknown key; use the version of pneumo-train that" in printed
+
+
 def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     code, printed = invoke("--output", tmp_path / "file" / "run")
@@ -54,5 +63,5 @@ def test_recipes_are_listed_a_line_each() -> None:
 def test_a_setting_that_is_wrong_makes_no_folder(tmp_path: Path) -> None:
     code, printed = invoke("--set", "fit.epoch=3", "--output", tmp_path / "run")
     assert code == 2
-    assert "fit.epoch: Extra inputs" in printed
+    assert "fit.epoch: unknown key" in printed
     assert not (tmp_path / "run").exists()

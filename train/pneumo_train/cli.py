@@ -171,11 +171,11 @@ def evaluate(
 
 @app.command()
 def results(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs; none renders the table anew.")] = [],  # noqa: B006  # typer's
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs; none renders the page anew.")] = [],  # noqa: B006  # typer's
     rows: Annotated[Path, typer.Option(help="Where a row of each run is kept.")] = Path("train/results"),
-    to: Annotated[Path, typer.Option(help="The table to write.")] = Path("train/RESULTS.md"),
+    to: Annotated[Path, typer.Option(help="The page to write.")] = Path("train/RESULTS.md"),
 ) -> None:
-    """Write one table of all runs, measured alike."""
+    """Write one page of all runs: mean and range over the seeds of each recipe."""
     with _reported():
         kept = _load("results").write_results(runs, rows, to)
         typer.echo(f"{to}: {len(kept)} runs")

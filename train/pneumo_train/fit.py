@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,11 +14,9 @@ from pneumo_train.devices import compile_whole_steps, devices_that_share_evenly
 from pneumo_train.interrupts import keeping_interrupts
 from pneumo_train.journal import MONITORED, Journal, JournalCallback, checkpoint_name
 from pneumo_train.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
-from pneumo_train.progress import EpochProgress, console, progress_bar
-from pneumo_train.recipe import Fit, Phase, Recipe, Teachers
-from pneumo_train.teaching import Agreement, build_taught_model, build_teacher
+from pneumo_train.progress import EpochProgress, progress_bar
+from pneumo_train.recipe import Fit, Phase, Recipe
 
-TEACHERS = "teachers"  # folder of a run that holds its teachers' own
 RANKED_BETWEEN = np.linspace(-16, 16, 1601)  # logits; float32 tells no probability from 1 beyond
 WARM_UP = 0.1  # share of a cosine schedule's steps in which the rate rises
 
@@ -40,7 +37,7 @@ def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) 
     fields = _lung_fields(films) if left and recipe.network.pooling == "lungs" else None
     for phase in left:
         _fit_phase(recipe, phase, weights, films, fields, journal)
-    return _kept_trunk(recipe, journal)
+    return _kept_trunk(journal)
 
 
 def _lung_fields(films: TrainingFilms) -> PackedFields:
@@ -57,53 +54,24 @@ def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
 
 
 def _start_or_resume(
-    recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, batches_an_epoch: int, journal: Journal
+    recipe: Recipe, phase: Phase, weights: str, batches_an_epoch: int, journal: Journal
 ) -> keras.Model:
     if journal.rows(phase.name):
         return keras.models.load_model(journal.checkpoints / str(journal.last))
     if journal.kept is None:
         trunk = build_trunk(weights, recipe.network, phase.side)
     else:
-        trunk = rebuild_trunk(_kept_trunk(recipe, journal), recipe.network, phase.side)
+        trunk = rebuild_trunk(_kept_trunk(journal), recipe.network, phase.side)
     set_trainable(trunk, phase, pretrained=weights != "none")
-    augment = phase.augment or recipe.augment
-    teachers = recipe.teachers_in(phase)
-    if phase.teaching_temperature is None or teachers is None:
-        model = build_training_model(trunk, augment, phase, recipe.split.seed, recipe.network.pooling == "lungs")
-    else:
-        own = TEACHERS if phase.teachers is None else f"{TEACHERS}/{phase.name}"
-        teacher = _train_teachers(recipe, teachers, weights, films, journal, journal.folder / own)
-        agreement = Agreement(teacher, phase.teaching_temperature, dtype="float32")
-        model = build_taught_model(trunk, agreement, augment, phase, teachers, recipe.split.seed)
+    lung_fields = recipe.network.pooling == "lungs"
+    model = build_training_model(trunk, recipe.augment, phase, recipe.split.seed, lung_fields)
     _compile(model, phase, recipe.fit, batches_an_epoch)
     return model
 
 
-def _train_teachers(
-    recipe: Recipe, teachers: Teachers, weights: str, films: TrainingFilms, journal: Journal, folder: Path
-) -> keras.Model:
-    trunks = [] if journal.kept is None else [rebuild_trunk(_kept_trunk(recipe, journal), recipe.network)]
-    for name, taught_by in recipe.recipes_of(teachers).items():
-        console.print(f"teacher {name}", highlight=False)
-        start = "none" if taught_by.network.weights == "none" else weights
-        trunk = train(taught_by, start, films, Journal.read(folder / name))
-        trunks.append(rebuild_trunk(trunk, taught_by.network, taught_by.phases[-1].side))
-    return build_teacher(trunks, films, recipe.fit.class_weights, teachers.mirrored)
-
-
-def _kept_trunk(recipe: Recipe, journal: Journal) -> keras.Model:
+def _kept_trunk(journal: Journal) -> keras.Model:
     """Load what the last finished phase hands on."""
-    trunk = _trunk_in(journal.checkpoints / str(journal.kept))
-    phase = next(phase for phase in recipe.phases if phase.name == journal.finished_phases[-1])
-    if phase.mixed_with is not None:
-        earlier = _trunk_in(journal.checkpoints / journal.handed_on[phase.mixed_with])
-        both = zip(trunk.get_weights(), earlier.get_weights(), strict=True)
-        trunk.set_weights([(1 - phase.mixed_share) * ours + phase.mixed_share * theirs for ours, theirs in both])
-    return trunk
-
-
-def _trunk_in(checkpoint: Path) -> keras.Model:
-    model = keras.models.load_model(checkpoint)
+    model = keras.models.load_model(journal.checkpoints / str(journal.kept))
     if model.optimizer.use_ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
     return model.get_layer("trunk")
@@ -144,14 +112,19 @@ def _fit_phase(
 ) -> None:
     fit = recipe.fit
     done = len(journal.rows(phase.name))
-    batch_size, sharing = phase.batch_size or fit.batch_size, devices_that_share_evenly()
-    in_batches = partial(FilmBatches, films.pixels, films.targets, batch_size=batch_size, sharing=sharing, fields=fields)
+    in_batches = partial(
+        FilmBatches,
+        films.pixels,
+        films.targets,
+        batch_size=fit.batch_size,
+        sharing=devices_that_share_evenly(),
+        fields=fields,
+    )
     batches = in_batches(films.rows["train"], shuffle_seed=recipe.split.seed)
     batches.start_epoch(len(journal.history))
-    model = _start_or_resume(recipe, phase, weights, films, len(batches), journal)
+    model = _start_or_resume(recipe, phase, weights, len(batches), journal)
     compile_whole_steps(model)
     checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
-    mixed_later = any(later.mixed_with == phase.name for later in recipe.phases)
     replayed = _plateau_callbacks(fit) if phase.schedule == "constant" else []
     with keeping_interrupts() as interrupts:
         model.fit(
@@ -168,7 +141,7 @@ def _fit_phase(
                 *replayed,
                 EpochProgress(phase, recipe.planned_phases(), journal, len(batches)),  # after what may stop the phase
                 keras.callbacks.ModelCheckpoint(checkpoint),
-                JournalCallback(journal, phase, fit.keep == "last", mixed_later, replayed),
+                JournalCallback(journal, phase, fit.keep == "last", replayed),
                 interrupts,
             ],
         )

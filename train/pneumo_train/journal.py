@@ -36,8 +36,6 @@ class Journal:
         highest validation AUC in any phase, as the recipe wants it.
     finished_phases
         Phases that are over, in order; the next one starts from `kept`.
-    handed_on
-        Phase to the checkpoint that it handed on, of those that a later phase is mixed with.
     """
 
     folder: Path
@@ -45,7 +43,6 @@ class Journal:
     last: str | None = None
     kept: str | None = None
     finished_phases: list[str] = field(default_factory=list)
-    handed_on: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Journal:
@@ -71,7 +68,7 @@ class Journal:
         write_json(self.folder / "state.json", state)
         self._write_history()
         for file in self.checkpoints.glob("*.keras"):
-            if file.name not in (self.last, self.kept, *self.handed_on.values()):
+            if file.name not in (self.last, self.kept):
                 file.unlink()
 
     @property
@@ -101,26 +98,18 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
         The phase that is being trained.
     keep_last
         Hand on the last epoch rather than the best one.
-    mixed_later
-        Whether a later phase is mixed with what this one hands on, which stays until then.
     replayed
         Callbacks whose state follows from the history alone; when a run is resumed they are shown the epochs it
         already has, so that patience and learning rate go on where they were.
     """
 
     def __init__(
-        self,
-        journal: Journal,
-        phase: Phase,
-        keep_last: bool,
-        mixed_later: bool,
-        replayed: list[keras.callbacks.Callback],
+        self, journal: Journal, phase: Phase, keep_last: bool, replayed: list[keras.callbacks.Callback]
     ) -> None:
         super().__init__()
         self.journal = journal
         self.phase = phase
         self.keep_last = keep_last
-        self.mixed_later = mixed_later
         self.replayed = replayed
         self.epoch_began = 0.0
 
@@ -146,8 +135,6 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self.journal.kept = self.journal.last
         if self.model.stop_training or epoch + 1 == self.params["epochs"]:
             self.journal.finished_phases.append(self.phase.name)
-            if self.mixed_later:
-                self.journal.handed_on[self.phase.name] = str(self.journal.kept)
         self.journal.write()
 
 

@@ -188,7 +188,3 @@ def _dense(x: keras.KerasTensor, units: int, name: str, network: Network, activa
 def weights_name(weights: str) -> str:
     """Name weights for records: the word itself, or the file's name without its folder."""
     return weights if weights in ("imagenet", "none") else Path(weights).name
-
-
-def shrunk(films: keras.KerasTensor, side: int) -> keras.KerasTensor:
-    return films if side == NETWORK_SIZE else keras.layers.Resizing(side, side, antialias=True, name="shrink")(films)

@@ -41,7 +41,7 @@ def to_png(figure: Figure) -> bytes:
 def draw_curves(history: list[dict[str, Any]]) -> Figure:
     """Loss and AUC over all epochs, the phases told apart by a line between them.
 
-    The loss is cross-entropy, to which training in a taught phase adds the divergence from the teachers.
+    The loss is cross-entropy, to which training adds that of the lung fields where the network learns them.
     """
     figure = _figure(10, 4)
     loss, auc = figure.subplots(1, 2)

@@ -7,7 +7,6 @@ split.csv        every film, its patient and its split
 unreadable.json  films that did not decode, with the reason
 duplicates.json  films that are equal pixel for pixel although they are in different splits
 state.json, history.csv, checkpoints/   see journal.py
-teachers/NAME/   the same three of each network that taught this one; teachers/PHASE/NAME/ where a phase has its own
 model.keras      the serving model, calibrated
 model.json       what must travel with it: operating points, calibration, figures, data, licence
 metrics.json, predictions.csv, curves.png
@@ -30,7 +29,7 @@ from pneumo_infer.files import write_json, write_whole
 from pneumo_train.batches import TrainingFilms
 from pneumo_train.dataset import IndexedFilm, Layout, index_films, parse_class_folders, read_patients, unnamed_patients
 from pneumo_train.devices import Distribute, computing
-from pneumo_train.errors import RunError
+from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.fit import train
 from pneumo_train.journal import Journal
 from pneumo_train.other_films import read_other_films
@@ -152,7 +151,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _go_on(folder: Path, options: RunOptions) -> None:
-    recipe = read_recipe(str(folder / RECIPE_FILE))
+    recipe = read_own_recipe(folder)
     decoded = _split_films(folder, options, recipe)
     films = training_films(decoded)
     known, outliers = (
@@ -177,6 +176,21 @@ def read_options(folder: Path) -> RunOptions:
         return RunOptions(**json.loads((folder / "run.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise RunError(str(folder), f"holds no run ({error})", "name a folder that pneumo-train made") from error
+
+
+def read_own_recipe(folder: Path) -> Recipe:
+    """Read the recipe that a run was started with.
+
+    Raises
+    ------
+    RunError
+        This version cannot read it; the message names the key.
+    """
+    try:
+        return read_recipe(str(folder / RECIPE_FILE))
+    except RecipeError as error:
+        remedy = "use the version of pneumo-train that made the run, or train anew into another folder"
+        raise RunError(error.subject, error.problem, remedy) from error
 
 
 def read_split(folder: Path, data: Path | None = None) -> DecodedFilms:
