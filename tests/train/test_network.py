@@ -53,8 +53,9 @@ def test_one_channel_sees_what_three_equal_ones_do(backbone: str, tmp_path: Path
 
 def test_a_last_stage_without_stride_has_finer_maps() -> None:
     coarse, fine = (build_backbone("resnet50", "none", stride) for stride in (32, 16))
-    assert [tuple(maps.shape) for maps in coarse(np.zeros((1, 160, 160, 1), np.float32))][0] == (1, 5, 5, 2048)
-    assert tuple(fine(np.zeros((1, 160, 160, 1), np.float32))[0].shape) == (1, 10, 10, 2048)
+    film = np.zeros((1, 160, 160, 1), np.float32)
+    assert tuple(coarse(film)[0].shape) == (1, 5, 5, 2048)
+    assert tuple(fine(film)[0].shape) == (1, 10, 10, 2048)
     assert [weights.shape for weights in coarse.weights] == [weights.shape for weights in fine.weights]
 
 

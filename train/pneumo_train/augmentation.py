@@ -31,7 +31,7 @@ def augmented(image: keras.KerasTensor, augment: Augment, least_area: float, see
     """
     x = keras.layers.Rescaling(1 / 255, dtype="float32")(image)
     moving, toning = _moving(augment, least_area), _toning(augment)
-    for number, layer in enumerate(_build(moving, seed)):
+    for layer in _build(moving, seed):
         x = layer(x)
     films, fields = x[..., :1], x[..., 1:]
     for layer in _build(toning, seed + len(moving)):
