@@ -97,9 +97,14 @@ def test_a_patients_other_film_gives_nothing_away() -> None:
 
 
 def test_too_few_patients_are_refused() -> None:
-    statistics, targets, patients = styles(12, shift=1.0)  # three of them NORMAL
-    with pytest.raises(DataError, match="3 patients of a class"):
+    statistics, targets, patients = styles(96, shift=1.0)  # 24 of them NORMAL
+    with pytest.raises(DataError, match="24 patients of a class; add films of 1 more"):
         fit_style(statistics, targets, patients)
+
+
+def test_as_few_patients_as_are_needed_tell_style() -> None:
+    statistics, targets, patients = styles(100, shift=1.0)  # 25 of them NORMAL
+    assert roc_auc_score(targets, fit_style(statistics, targets, patients).out_of_fold) > 0.8
 
 
 def test_atypical_is_what_points_to_the_other_class() -> None:

@@ -33,6 +33,7 @@ from pneumo_train.plots import (
     draw_stress,
     to_png,
 )
+from pneumo_train.score_plots import draw_style
 from pneumo_train.trained import history_beside
 
 SAMPLES, EVIDENCE, MOST_MISSED = 6, 6, 60
@@ -73,6 +74,9 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
     if metrics["stress"]:
         plain = {"auc": metrics["auc"], **{name: point[name] for name in ("sensitivity", "specificity")}}
         pictures["stress"] = draw_stress(metrics["stress"], plain)
+    if evaluation.style is not None:
+        called = scored.probabilities >= evaluation.threshold
+        pictures["style"] = draw_style(scored.logits, targets, evaluation.style, called)
     missed = evaluation.outcome(called=False, ill=True)
     if len(missed):
         pictures["false negatives"] = _films(evaluation, missed[:MOST_MISSED])

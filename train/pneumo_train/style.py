@@ -33,6 +33,7 @@ STATISTICS = (
 )
 CLUSTERS = 8
 FOLDS = 5
+PATIENTS_NEEDED = 25  # of each class; with fewer, no tree has films enough for two leaves
 FILMS_AT_ONCE = 256
 
 Statistics = NDArray[np.float64]  # (N, 14)
@@ -124,12 +125,13 @@ def fit_style(statistics: Statistics, targets: Scores, patients: Sequence[str], 
     Raises
     ------
     DataError
-        A class has fewer patients than there are folds.
+        A class has too few patients.
     """
     groups, ill = np.asarray(patients), targets == 1
     fewest = min(len(np.unique(groups[ill])), len(np.unique(groups[~ill])))
-    if fewest < FOLDS:
-        raise DataError("style", f"cannot be learned from {fewest} patients of a class", "add films of more patients")
+    if fewest < PATIENTS_NEEDED:
+        remedy = f"add films of {PATIENTS_NEEDED - fewest} more patients"
+        raise DataError("style", f"cannot be learned from {fewest} patients of a class", remedy)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     out_of_fold, models = np.empty(len(targets)), []
     for fitted, left_out in folds.split(statistics, ill, groups):

@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from pneumo_infer.images import Film
 from pneumo_infer.model import LABELS
+from pneumo_train.batches import TrainingFilms
 from pneumo_train.calibrate import Scores
+from pneumo_train.errors import DataError
 from pneumo_train.measures import auc_interval, measure
-from pneumo_train.style import StyleScores, is_atypical
+from pneumo_train.style import StyleModel, StyleScores, fit_style, is_atypical, style_statistics
 
 FEWEST_PATIENTS = 5  # of a class, for an AUC or a correlation
 DECIDED = {"sensitivity": "PNEUMONIA", "specificity": "NORMAL"}
@@ -48,15 +51,14 @@ def measure_style(
     Returns
     -------
     dict
-        JSON-ready. `style_auc`: how well style alone tells the label. `typical` and `atypical`: films of each class;
-        AUC, sensitivity and specificity, each as `value` and 95 % `interval` (Wilson's; a bootstrap by patient for the
-        AUC). `correlation`: Pearson's, of logit and style score, for each class. A figure is None where a class that it
-        needs has no film, an AUC or a correlation also where it has fewer than five patients.
+        JSON-ready. `typical` and `atypical`: films of each class; AUC, sensitivity and specificity, each as `value` and
+        95 % `interval` (Wilson's; a bootstrap by patient for the AUC). `correlation`: Pearson's, of logit and style
+        score, for each class. A figure is None where a class that it needs has no film, an AUC or a correlation also
+        where it has fewer than five patients.
     """
     groups, atypical = np.asarray(patients), is_atypical(style, targets)
     return {
         "threshold": float(threshold),
-        "style_auc": _auc(targets, style, groups),
         **{
             name: _figures(targets[rows], probabilities[rows], groups[rows], threshold)
             for name, rows in (("typical", ~atypical), ("atypical", atypical))
@@ -66,6 +68,68 @@ def measure_style(
             for label, rows in ((label, targets == number) for number, label in enumerate(LABELS))
         },
     }
+
+
+def describe_style(
+    films: TrainingFilms,
+    patients: Sequence[str],
+    measured_on: str,
+    logits: Scores,
+    probabilities: Scores,
+    threshold: float,
+) -> dict[str, Any] | None:
+    """Measure a model that is released on held-out films, by a style model that is fitted on its training films.
+
+    Parameters
+    ----------
+    patients
+        Of all films, (N,).
+    measured_on
+        The split whose films `logits` and `probabilities` are of.
+
+    Returns
+    -------
+    dict
+        What `measure_style` gives, and `style_auc`: how well style alone tells the label of training films of other
+        patients. None where the training films are of too few patients to learn style from.
+    """
+    groups, train, held_out = np.asarray(patients), films.rows["train"], films.rows[measured_on]
+    model = _fit_if_enough(films.pixels[train], films.targets[train], groups[train])
+    if model is None:
+        return None
+    style = model.score(style_statistics(films.pixels[held_out]))
+    return {
+        "measured_on": measured_on,
+        "style_auc": _auc(films.targets[train], model.out_of_fold, groups[train]),
+        **measure_style(logits, probabilities, films.targets[held_out], groups[held_out].tolist(), style, threshold),
+    }
+
+
+def measure_own_style(
+    pixels: Film, logits: Scores, probabilities: Scores, targets: Scores, patients: Sequence[str], threshold: float
+) -> tuple[dict[str, Any], StyleScores] | None:
+    """Measure a model on films whose style scores are fitted on these films, out of fold.
+
+    Returns
+    -------
+    tuple
+        What `measure_style` gives and `style_auc`, how well style alone tells the label; and the style scores, (N,).
+        None where the films are of too few patients to learn style from.
+    """
+    model = _fit_if_enough(pixels, targets, np.asarray(patients))
+    if model is None:
+        return None
+    style = model.out_of_fold
+    figures = measure_style(logits, probabilities, targets, patients, style, threshold)
+    return {"style_auc": _auc(targets, style, np.asarray(patients)), **figures}, style
+
+
+def _fit_if_enough(pixels: Film, targets: Scores, groups: NDArray[np.str_]) -> StyleModel | None:
+    statistics = style_statistics(pixels)
+    try:
+        return fit_style(statistics, targets, groups.tolist())
+    except DataError:
+        return None
 
 
 def _figures(targets: Scores, probabilities: Scores, groups: NDArray[np.str_], threshold: float) -> dict[str, Any]:
