@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pneumo_train.plots import to_png
-from pneumo_train.score_plots import draw_style
+from pneumo_train.score_plots import draw_probabilities, draw_style
 
 
 def points(figure: Figure) -> list[list[int]]:
@@ -38,3 +38,16 @@ def test_no_line_is_drawn_where_all_films_are_called_alike(called: bool) -> None
     figure = draw_style(targets, targets, scores, np.full(2, called))
     assert points(figure) == [[0, 1], [1, 0]]
     assert [len(axes.lines) for axes in figure.axes] == [3, 3]  # the films, and the middle of the style scores
+
+
+def test_each_film_is_in_the_bar_of_its_probability() -> None:
+    targets = np.array([0, 0, 0, 1, 1, 1], np.float32)
+    probabilities = np.array([0.01, 0.02, 0.76, 0.3, 0.99, 1.0], np.float32)
+    figure = draw_probabilities(targets, probabilities, {"screening": 0.2, "balanced": 0.7})
+    heights = [[bar.get_height() for bar in axes.patches] for axes in figure.axes]
+    assert [np.flatnonzero(bars).tolist() for bars in heights] == [[0, 30], [12, 39]]
+    assert [heights[0][0], heights[0][30], heights[1][12], heights[1][39]] == [2, 1, 1, 2]
+    assert all(axes.get_ylim()[0] < 1 and axes.get_ylim()[1] > 2 for axes in figure.axes)
+    assert [line.get_xdata()[0] for line in figure.axes[1].lines] == [0.2, 0.7]
+    with Image.open(io.BytesIO(to_png(figure))) as picture:
+        assert picture.height > 400

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -11,8 +13,27 @@ from pneumo_train.calibrate import Scores
 from pneumo_train.plots import BLUE, GREY, VERMILION, bare, new_figure
 from pneumo_train.style import StyleScores, is_atypical
 
+PROBABILITY_BINS = 40
 SHOWN_STYLE = 1e-3  # lowest style score that is told apart from 0, and highest from 1
 STYLES_NAMED = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+
+
+def draw_probabilities(targets: Scores, probabilities: Scores, thresholds: dict[str, float]) -> Figure:
+    """How many films of each class have which probability, on a log scale, with the thresholds of operating points."""
+    figure = new_figure(10, 4.4)
+    bins = np.linspace(0, 1, PROBABILITY_BINS + 1)
+    for number, axes in enumerate(figure.subplots(2, 1, sharex=True, sharey=True)):
+        shown = probabilities[targets == number]
+        axes.hist(shown, bins, rwidth=0.9, color=(BLUE, VERMILION)[number])
+        for (name, threshold), line in zip(thresholds.items(), cycle(("--", "-", ":", "-."))):
+            axes.axvline(threshold, color="black", linestyle=line, label=name)
+        axes.set_title(f"{LABELS[number]}, {len(shown)} films", loc="left")
+        axes.set(yscale="log", ylabel="films", xlim=(0, 1))
+        axes.yaxis.set_major_formatter("{x:g}")
+    figure.axes[0].set_ylim(bottom=0.5)  # of both; a bar of one film shows
+    figure.legend(handles=list(figure.axes[0].lines), frameon=False, loc="outside upper right", ncols=len(thresholds))
+    figure.axes[1].set_xlabel("calibrated probability of PNEUMONIA")
+    return bare(figure)
 
 
 def draw_style(logits: Scores, targets: Scores, style: StyleScores, called: NDArray[np.bool_]) -> Figure:
