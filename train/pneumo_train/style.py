@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import StandardScaler
 
 from pneumo_infer.images import Film
@@ -164,3 +165,10 @@ def style_clusters(statistics: Statistics, count: int = CLUSTERS, seed: int = 0)
     found = KMeans(count, n_init=10, random_state=seed).fit_predict(StandardScaler().fit_transform(statistics))
     by_size = np.argsort(-np.bincount(found, minlength=count), kind="stable")
     return np.asarray(np.argsort(by_size)[found])
+
+
+def nearest_clusters(statistics: Statistics, clusters: NDArray[np.int_], others: Statistics) -> NDArray[np.int_]:
+    """Assign other films to the clusters that `style_clusters` found in some: to the one with the nearest centre."""
+    scaler = StandardScaler().fit(statistics)
+    centres = NearestCentroid().fit(scaler.transform(statistics), clusters)
+    return np.asarray(centres.predict(scaler.transform(others)))
