@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pneumo_export.card_heatmap import heatmap_section
+from pneumo_export.card_style import style_section
 from pneumo_export.metadata import INTENDED_USE
 from pneumo_export.parity import Proof
 from pneumo_infer import __version__
@@ -36,6 +37,7 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int],
         _uncertain(described["uncertain_band"]),
         *([_domain(described["domain"])] if "accepted" in described["domain"] else []),  # 0.1 measured other kinds
         _stress(described["stress"]),
+        *([style_section(described["style"])] if "style" in described else []),
         *([heatmap_section(described["heatmap"])] if "heatmap" in described else []),
         _parity(proofs, sizes),
         _limits(),

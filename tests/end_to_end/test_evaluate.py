@@ -52,6 +52,9 @@ def test_the_figures_are_complete(measured: Path) -> None:
     worst = metrics["stress"].pop("worst")
     assert len(metrics["stress"]) >= 10
     assert worst["auc"] == min(row["auc"] for row in metrics["stress"].values())
+    counts = metrics["operating_points"]["balanced"]["counts"]
+    assert len(metrics["false_negatives"]) == counts["false_negative"]
+    assert len(metrics["false_positives"]) == counts["false_positive"]
     for name, figure in metrics["worst"].items():
         assert figure["value"] == worst[name] == metrics["stress"][figure["corruption"]][name]
 
@@ -66,6 +69,8 @@ def test_the_report_stands_alone(measured: Path) -> None:
         "Corruptions",
         "Needs review: uncertain",
         "Where the network saw it",
+        "Pneumonias that were missed",
+        "False alarms",
         "TRIPOD+AI",
     ):
         assert heading in page

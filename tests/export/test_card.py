@@ -14,6 +14,7 @@ from pneumo_export.card import model_card
 from pneumo_train.trained import TrainedModel, description_of
 
 KERAS_FILE = Path(__file__).parents[2] / "models" / "pneumo-resnet50.keras"
+FIGURES = ("auc", "sensitivity", "specificity")
 
 
 def card_of(described: dict[str, Any]) -> str:
@@ -44,6 +45,28 @@ def test_the_card_says_what_the_deletion_test_found(ratio: float | None, said: s
     assert "390 PNEUMONIA films among the test films" in card
     assert f"| ratio of the two | {said} |" in card.splitlines()
     assert "| hottest of 14 x 14 cells inside the lung field | 91.0% [88.0%, 94.0%] |" in card.splitlines()
+
+
+def test_the_card_says_what_style_does_to_the_figures() -> None:
+    described = json.loads(description_of(KERAS_FILE).read_text())
+    described.pop("style", None)
+    assert "atypical" not in card_of(described)
+    figure = {"value": 0.9, "interval": [0.85, 0.95]}
+    described["style"] = {
+        "measured_on": "test",
+        "style_auc": {"value": 0.961, "interval": [0.955, 0.967]},
+        "threshold": 0.5,
+        "typical": {"films": {"NORMAL": 121, "PNEUMONIA": 358}, **dict.fromkeys(FIGURES, figure)},
+        "atypical": {"films": {"NORMAL": 14, "PNEUMONIA": 0}, **dict.fromkeys(FIGURES), "specificity": figure},
+        "correlation": {"NORMAL": 0.4567, "PNEUMONIA": None},
+    }
+    card = card_of(described)
+    assert "ROC AUC 0.961 [0.955, 0.967] (gradient boosting" in card
+    assert "Measured on the test films" in card
+    cells = "0.900 [0.850, 0.950]"
+    assert f"| typical | 121 | 358 | {cells} | {cells} | {cells} |" in card.splitlines()
+    assert f"| atypical | 14 | 0 | none | none | {cells} |" in card.splitlines()
+    assert "within a class: NORMAL 0.46, PNEUMONIA none." in card
 
 
 def test_the_card_that_ships_says_what_the_exporter_says_now() -> None:

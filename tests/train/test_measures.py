@@ -9,7 +9,14 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 
 from pneumo_train.calibrate import Calibration, error_by_chance, fit_calibration
 from pneumo_train.fit import class_weights
-from pneumo_train.measures import choose_operating_points, measure, ranking, wilson_interval
+from pneumo_train.measures import (
+    auc_interval,
+    bootstrap_by_patient,
+    choose_operating_points,
+    measure,
+    ranking,
+    wilson_interval,
+)
 
 
 def scores(count: int = 2000) -> tuple[np.ndarray, np.ndarray]:
@@ -32,6 +39,14 @@ def test_wilson_interval_as_published() -> None:
     assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
     assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_the_interval_of_the_auc_is_the_one_of_the_bootstrap() -> None:
+    targets, probabilities = scores(200)
+    with_ties = probabilities.round(1)
+    patients = [str(film // 3) for film in range(200)]
+    drawn = bootstrap_by_patient(targets, with_ties, patients, 0.5, draws=50)
+    assert auc_interval(targets, with_ties, patients, draws=50) == pytest.approx(drawn["auc"], abs=1e-12)
 
 
 def test_decisions_agree_with_scikit_learn() -> None:

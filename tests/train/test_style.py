@@ -43,15 +43,18 @@ def test_greys_are_those_of_the_centre_and_of_two_edges() -> None:
 
 
 @pytest.mark.parametrize("band", range(BANDS))
-def test_a_texture_is_loudest_in_the_band_of_its_frequencies(band: int) -> None:
+def test_a_texture_that_fills_a_ring_of_frequencies_is_loudest_in_its_band(band: int) -> None:
     noise = np.random.default_rng(0).normal(size=(224, 224))
     cycles = np.fft.fftfreq(224, 1 / 144)  # in the central 144 pixels
     radius = np.hypot(cycles[:, None], cycles)
-    middle = 12 * band + 6
-    texture = np.fft.ifft2(np.fft.fft2(noise) * (np.abs(radius - middle) < 4)).real
+    in_ring = (radius >= 72 / BANDS * band) & (radius < 72 / BANDS * (band + 1))
+    texture = np.fft.ifft2(np.fft.fft2(noise) * in_ring).real
     made = np.stack([128 + 2 * noise, 128 + 2 * noise + 20 * texture / texture.std()]).clip(0, 255).astype(np.uint8)
     plain, textured = style_statistics(made)[:, 6 : 6 + BANDS]
-    assert int(np.argmax(textured - plain)) == band
+    rise = textured - plain
+    assert int(np.argmax(rise)) == band
+    # The window carries only a little power over the edges of a ring.
+    assert (np.delete(rise, band) < rise[band] - 1).all()
 
 
 def test_blur_takes_power_from_the_upper_bands_only() -> None:
@@ -97,9 +100,14 @@ def test_a_patients_other_film_gives_nothing_away() -> None:
 
 
 def test_too_few_patients_are_refused() -> None:
-    statistics, targets, patients = styles(12, shift=1.0)  # three of them NORMAL
-    with pytest.raises(DataError, match="3 patients of a class"):
+    statistics, targets, patients = styles(96, shift=1.0)  # 24 of them NORMAL
+    with pytest.raises(DataError, match="24 patients of a class; add films of 1 more"):
         fit_style(statistics, targets, patients)
+
+
+def test_as_few_patients_as_are_needed_tell_style() -> None:
+    statistics, targets, patients = styles(100, shift=1.0)  # 25 of them NORMAL
+    assert roc_auc_score(targets, fit_style(statistics, targets, patients).out_of_fold) > 0.8
 
 
 def test_atypical_is_what_points_to_the_other_class() -> None:

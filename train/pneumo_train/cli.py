@@ -21,6 +21,11 @@ from pneumo_train.quiet import quiet_import
 CLASS_FOLDER = typer.Option(
     "--class-folder", metavar="LABEL=FOLDER", help="Where a class lies, if not in NORMAL or PNEUMONIA; repeatable."
 )
+RECIPE = typer.Option(help="A built-in recipe's name, or a TOML file.")
+SETTINGS = typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the recipe; repeatable.")
+WEIGHTS = typer.Option(help="imagenet, none, or a no-top weights file; the recipe's own, mostly imagenet, if left out.")
+SPLIT_FILE = typer.Option("--split", help="A split.csv to keep to; that of the data folder if it has one.")
+MIXED_PRECISION = typer.Option("--mixed-precision", help="Compute in bfloat16, for GPUs and processors that have it.")
 PATIENTS = typer.Option(help="CSV file with columns path, patient, where file names do not say who the patient is.")
 OOD_FILMS = typer.Option(help="Folder of films that the model is not made for, a sub-folder for each kind.")
 CACHE = typer.Option(help="Where decoded films are kept; the user's cache folder if left out.")
@@ -47,26 +52,17 @@ def train(
     data: Annotated[
         Path, typer.Option(help="Folder with train/NORMAL, train/PNEUMONIA, and perhaps val and test.")
     ] = Path("chest_xray"),
-    recipe: Annotated[str, typer.Option(help="A built-in recipe's name, or a TOML file.")] = "finetune",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the recipe; repeatable.")
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(help="imagenet, none, or a no-top weights file; the recipe's own, mostly imagenet, if left out."),
-    ] = None,
+    recipe: Annotated[str, RECIPE] = "finetune",
+    settings: Annotated[list[str] | None, SETTINGS] = None,
+    weights: Annotated[str | None, WEIGHTS] = None,
     output: Annotated[Path | None, typer.Option(help="The run's folder; runs/RECIPE-TIME if left out.")] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run; the other options are the run's own.")
     ] = None,
     class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
     patients: Annotated[Path | None, PATIENTS] = None,
-    split_file: Annotated[
-        Path | None, typer.Option("--split", help="A split.csv to keep to; that of the data folder if it has one.")
-    ] = None,
-    mixed_precision: Annotated[
-        bool, typer.Option("--mixed-precision", help="Compute in bfloat16, for GPUs and processors that have it.")
-    ] = False,
+    split_file: Annotated[Path | None, SPLIT_FILE] = None,
+    mixed_precision: Annotated[bool, MIXED_PRECISION] = False,
     distribute: Annotated[
         Distribute, typer.Option(help="data shares each batch among all GPUs of the machine.")
     ] = Distribute.NONE,
@@ -86,12 +82,11 @@ def train(
             run.resume_run(folder)
             return
         chosen = _load("recipe").read_recipe(recipe, settings or [])
-        start = weights or chosen.network.weights
         options = run.RunOptions(
             data=str(data.resolve()),
             recipe=recipe,
             settings=tuple(settings or ()),
-            weights=start if start in ("imagenet", "none") else str(Path(start).resolve()),
+            weights=_weights(weights or chosen.network.weights),
             class_folders=tuple(class_folder or ()),
             patients=_absolute(patients),
             split=_absolute(split_file),
@@ -102,6 +97,43 @@ def train(
             ood_films=_absolute(ood_films),
         )
         run.start_run(folder, chosen, options)
+
+
+@app.command()
+def leave_one_style_out(
+    data: Annotated[Path, typer.Option(help="Folder of films, as for training.")] = Path("chest_xray"),
+    recipe: Annotated[str, RECIPE] = "finetune",
+    settings: Annotated[list[str] | None, SETTINGS] = None,
+    weights: Annotated[str | None, WEIGHTS] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the trainings and results; one that has some is gone on with.")
+    ] = None,
+    clusters: Annotated[
+        list[int] | None, typer.Option(help="Number of a style to leave out; repeatable; all with 40 NORMAL films.")
+    ] = None,
+    class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
+    patients: Annotated[Path | None, PATIENTS] = None,
+    split_file: Annotated[Path | None, SPLIT_FILE] = None,
+    mixed_precision: Annotated[bool, MIXED_PRECISION] = False,
+    cache: Annotated[Path | None, CACHE] = None,
+) -> None:
+    """Train a recipe without the NORMAL films of one acquisition style after another, and measure it on these."""
+    folder = output or Path("runs") / f"styles-{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    with _reported(on_interrupt=f"go on with: the same command and --output {folder}"):
+        study, chosen = _load("leave_one_style_out"), _load("recipe").read_recipe(recipe, settings or [])
+        options = _load("run").RunOptions(
+            data=str(data.resolve()),
+            recipe=recipe,
+            settings=tuple(settings or ()),
+            weights=_weights(weights or chosen.network.weights),
+            class_folders=tuple(class_folder or ()),
+            patients=_absolute(patients),
+            split=_absolute(split_file),
+            mixed_precision=mixed_precision,
+            cache=_absolute(cache),
+        )
+        study.print_summary(study.leave_one_style_out(folder, chosen, options, clusters or []))
+        typer.echo(f"results: {folder / study.SUMMARY_FILE}")
 
 
 @app.command()
@@ -185,6 +217,10 @@ def _layout(class_folder: list[str] | None, patients: Path | None) -> object:
     dataset = _load("dataset")
     folders = dataset.parse_class_folders(class_folder or [])
     return dataset.Layout(folders, None if patients is None else dataset.read_patients(patients))
+
+
+def _weights(given: str) -> str:
+    return given if given in ("imagenet", "none") else str(Path(given).resolve())
 
 
 def _absolute(path: Path | None) -> str | None:

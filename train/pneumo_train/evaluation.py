@@ -21,6 +21,8 @@ from pneumo_train.measures import bootstrap_by_patient, measure, ranking, wilson
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.scorer import Scored, Scorer
 from pneumo_train.stress import measure_stress, worst_corruptions
+from pneumo_train.style import StyleScores
+from pneumo_train.style_measures import measure_own_style
 
 KINDS = {"bacteria": "bacterial", "virus": "viral"}
 
@@ -41,6 +43,8 @@ class Evaluation:
         All figures, JSON-ready.
     deletion
         What became of the films of PNEUMONIA without their evidence; None where the model gives no heatmap.
+    style
+        float64 (N,), style scores of the films; None where these are of too few patients.
     """
 
     scorer: Scorer
@@ -50,6 +54,7 @@ class Evaluation:
     operating_point: str
     metrics: dict[str, Any]
     deletion: Deletion | None
+    style: StyleScores | None
 
     @property
     def threshold(self) -> float:
@@ -97,10 +102,12 @@ def measure_films(
     }
     if scorer.uncertain_band:
         metrics["uncertain"] = _measure_band(scorer.uncertain_band, targets, scored.probabilities, threshold)
-    missed = np.flatnonzero((targets == 1) & (scored.probabilities < threshold))
-    metrics["false_negatives"] = [
-        {"path": decoded.films[row].path, "probability": float(scored.probabilities[row])} for row in missed
-    ]
+    called = scored.probabilities >= threshold
+    for name, wrong in (("false_negatives", ~called & (targets == 1)), ("false_positives", called & (targets == 0))):
+        metrics[name] = [
+            {"path": decoded.films[row].path, "probability": float(scored.probabilities[row])}
+            for row in np.flatnonzero(wrong)
+        ]
     shifted: list[Scores] = []
 
     def score(films: Film) -> Scores:
@@ -116,6 +123,10 @@ def measure_films(
         "flagged": measure_domain(lambda films: scorer.score(films).distances, limit, decoded.pixels, others),
         "corrupted": {name: share_flagged(far, limit) for name, far in zip(shifts, shifted, strict=True)},
     }
+    style_scores = None
+    measured = measure_own_style(decoded.pixels, scored.logits, scored.probabilities, targets, patients, threshold)
+    if measured:
+        metrics["style"], style_scores = measured
     deletion = None
     if scorer.heatmaps:
         ill = np.flatnonzero(targets == 1)
@@ -123,7 +134,7 @@ def measure_films(
             decoded.pixels[ill], lambda films: scorer.score(films, on_films).logits, scorer.heatmaps
         )
         metrics["heatmap"] = deletion.figures([patients[row] for row in ill])
-    return Evaluation(scorer, decoded, targets, scored, operating_point, metrics, deletion)
+    return Evaluation(scorer, decoded, targets, scored, operating_point, metrics, deletion, style_scores)
 
 
 def _sensitivity_by_kind(films: list[IndexedFilm], called: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit, ndtr
-from scipy.stats import binomtest
+from scipy.stats import binomtest, rankdata
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
 from pneumo_train.calibrate import Scores, reliability
@@ -98,15 +98,33 @@ def bootstrap_by_patient(
     "Bootstrapping Clustered Data", J. R. Stat. Soc. B 69, 2007). Each class is drawn apart, so that both are always
     there.
     """
-    rng = np.random.default_rng(seed)
-    rows_of = [_rows_by_patient(targets, np.asarray(patients), label) for label in (0, 1)]
     drawn: dict[str, list[float]] = {"auc": [], "average_precision": [], "f1": []}
-    for _ in range(draws):
-        rows = np.concatenate([rows[i] for rows in rows_of for i in rng.integers(len(rows), size=len(rows))])
+    for rows in _drawn_by_patient(targets, patients, draws, seed):
         drawn["auc"].append(roc_auc_score(targets[rows], probabilities[rows]))
         drawn["average_precision"].append(average_precision_score(targets[rows], probabilities[rows]))
         drawn["f1"].append(f1_score(targets[rows], probabilities[rows] >= threshold, zero_division=0))
     return {name: (float(np.percentile(v, 2.5)), float(np.percentile(v, 97.5))) for name, v in drawn.items()}
+
+
+def auc_interval(
+    targets: Scores, scores: NDArray[Any], patients: Sequence[str], draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of the ROC AUC alone, as `bootstrap_by_patient` gives it, in a tenth of the time."""
+    drawn = [_auc(targets[rows], scores[rows]) for rows in _drawn_by_patient(targets, patients, draws, seed)]
+    return float(np.percentile(drawn, 2.5)), float(np.percentile(drawn, 97.5))
+
+
+def _auc(targets: Scores, scores: NDArray[Any]) -> float:
+    """Mann & Whitney's U as a share of all pairs; ties count half."""
+    ill = int(targets.sum())
+    return float((rankdata(scores)[targets == 1].sum() - ill * (ill + 1) / 2) / (ill * (len(targets) - ill)))
+
+
+def _drawn_by_patient(targets: Scores, patients: Sequence[str], draws: int, seed: int) -> Iterator[NDArray[np.intp]]:
+    rng = np.random.default_rng(seed)
+    rows_of = [_rows_by_patient(targets, np.asarray(patients), label) for label in (0, 1)]
+    for _ in range(draws):
+        yield np.concatenate([rows[i] for rows in rows_of for i in rng.integers(len(rows), size=len(rows))])
 
 
 def _rows_by_patient(targets: Scores, patients: NDArray[np.str_], label: int) -> list[NDArray[np.intp]]:

@@ -43,7 +43,7 @@ def draw_curves(history: list[dict[str, Any]]) -> Figure:
 
     The loss is cross-entropy, to which training adds that of the lung fields where the network learns them.
     """
-    figure = _figure(10, 4)
+    figure = new_figure(10, 4)
     loss, auc = figure.subplots(1, 2)
     _draw_curve(loss, history, "loss", "loss")
     _draw_curve(auc, history, "auc", "ROC AUC")
@@ -52,7 +52,7 @@ def draw_curves(history: list[dict[str, Any]]) -> Figure:
 
 def draw_balance(counts: dict[str, dict[str, int]]) -> Figure:
     """Films of each class in each split: split to class to count."""
-    figure = _figure(6, 1 + 0.5 * len(counts))
+    figure = new_figure(6, 1 + 0.5 * len(counts))
     axes = figure.subplots()
     left = np.zeros(len(counts))
     for label, colour in ((LABELS[0], BLUE), (LABELS[1], VERMILION)):
@@ -63,7 +63,7 @@ def draw_balance(counts: dict[str, dict[str, int]]) -> Figure:
     axes.set(xlabel="films", xlim=(0, 1.2 * left.max()))
     axes.invert_yaxis()
     axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return _bare(figure)
+    return bare(figure)
 
 
 def draw_confusion(counts: dict[str, int]) -> Figure:
@@ -72,7 +72,7 @@ def draw_confusion(counts: dict[str, int]) -> Figure:
         [[counts["true_negative"], counts["false_positive"]], [counts["false_negative"], counts["true_positive"]]]
     )
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    figure = _figure(4.2, 3.6)
+    figure = new_figure(4.2, 3.6)
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), films in np.ndenumerate(table):
@@ -86,7 +86,7 @@ def draw_confusion(counts: dict[str, int]) -> Figure:
 
 def draw_roc_and_precision(targets: Scores, probabilities: Scores, points: dict[str, dict[str, Any]]) -> Figure:
     """ROC and precision-recall curves, the operating points marked."""
-    figure = _figure(10, 4.4)
+    figure = new_figure(10, 4.4)
     roc, recall = figure.subplots(1, 2)
     false_positive_rate, sensitivity, _ = roc_curve(targets, probabilities)
     roc.plot(false_positive_rate, sensitivity, color=BLUE)
@@ -102,12 +102,12 @@ def draw_roc_and_precision(targets: Scores, probabilities: Scores, points: dict[
     recall.set(xlim=(0, 1.01), ylim=(min(base, 0.7) - 0.02, 1.01))
     roc.legend(frameon=False, loc="lower center")
     recall.legend(frameon=False, loc="center")
-    return _bare(figure)
+    return bare(figure)
 
 
 def draw_reliability(before: Reliability, after: Reliability) -> Figure:
     """How often films of a predicted probability have pneumonia, before and after calibration."""
-    figure = _figure(5, 4.4)
+    figure = new_figure(5, 4.4)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":")
     for name, curve, marker, colour in (("before", before, "s--", VERMILION), ("after", after, "o-", BLUE)):
@@ -115,13 +115,13 @@ def draw_reliability(before: Reliability, after: Reliability) -> Figure:
         axes.plot(curve.predicted, curve.observed, marker, color=colour, label=label)
     axes.set(xlabel="predicted probability of PNEUMONIA", ylabel="films with pneumonia", xlim=(-0.02, 1.02))
     axes.legend(frameon=False)
-    return _bare(figure)
+    return bare(figure)
 
 
 def draw_stress(stress: dict[str, dict[str, float]], plain: dict[str, float]) -> Figure:
     """AUC, sensitivity and specificity under each corruption, with lines where they stand without one."""
     names = [name for name in stress if name != "worst"]
-    figure = _figure(10, 1.2 + 0.27 * len(names))
+    figure = new_figure(10, 1.2 + 0.27 * len(names))
     places = np.arange(len(names))
     for axes, measured, colour in zip(
         figure.subplots(1, 3, sharey=True), ("auc", "sensitivity", "specificity"), (BLUE, GREEN, VERMILION), strict=True
@@ -132,13 +132,13 @@ def draw_stress(stress: dict[str, dict[str, float]], plain: dict[str, float]) ->
         axes.set(title="ROC AUC" if measured == "auc" else measured, xlim=(max(0.0, min(*values, 0.9) - 0.05), 1))
         axes.set_yticks(places, names)
     axes.invert_yaxis()
-    return _bare(figure)
+    return bare(figure)
 
 
 def draw_falls(figures: dict[str, Any]) -> Figure:
     """Mean fall of the logit without the hottest part of each film and without a random one, with intervals."""
     names = {"hottest fifth": "fall_without_hottest", "random region of that size": "fall_without_random"}
-    figure = _figure(6, 1.8)
+    figure = new_figure(6, 1.8)
     axes = figure.subplots()
     for (label, name), colour in zip(names.items(), (VERMILION, GREY), strict=True):
         mean, (low, high) = figures[name]["value"], figures[name]["interval"]
@@ -146,7 +146,7 @@ def draw_falls(figures: dict[str, Any]) -> Figure:
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set(xlabel="mean fall of the logit when it is blurred")
     axes.invert_yaxis()
-    return _bare(figure)
+    return bare(figure)
 
 
 def draw_films(films: Film, captions: list[str], heatmaps: Scores | None = None, columns: int = 6) -> Figure:
@@ -160,7 +160,7 @@ def draw_films(films: Film, captions: list[str], heatmaps: Scores | None = None,
         float32 (N, S, S), each shown relative to its own largest value.
     """
     rows = math.ceil(len(films) / columns)
-    figure = _figure(1.9 * columns, 2.4 * rows)
+    figure = new_figure(1.9 * columns, 2.4 * rows)
     for number, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
         axes.set_axis_off()
         if number < len(films):
@@ -173,13 +173,15 @@ def draw_films(films: Film, captions: list[str], heatmaps: Scores | None = None,
     return figure
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Make a figure without pyplot and its global state; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _bare(figure: Figure) -> Figure:
+def bare(figure: Figure) -> Figure:
+    """Take the upper and right frame off."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -33,6 +33,7 @@ from pneumo_train.plots import draw_curves, save
 from pneumo_train.progress import progress_bar
 from pneumo_train.recipe import Recipe
 from pneumo_train.stress import SHIFTS, measure_stress
+from pneumo_train.style_measures import describe_style
 from pneumo_train.trained import MODEL_FILE, description_of
 
 DEFAULT_OPERATING_POINT = "balanced"
@@ -72,21 +73,21 @@ def release_model(
     # Without what training alone needs, mixed precision and several devices; on films as large as it last learned on.
     trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].side)
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
-    logit = _output(trunk, "logit")
+    logit = output_of(trunk, "logit")
     exact = logit(films.pixels[held_out["validation"]])[:, 0]
     round_to_float16(trunk)
     logits = {split: logit(films.pixels[rows])[:, 0] for split, rows in held_out.items()}
     targets = {split: films.targets[rows] for split, rows in held_out.items()}
-    calibration = fit_calibration(logits["validation"], targets["validation"])
-    domain = fit_model_domain(_output(trunk, "domain_features"), films, known, outliers)
+    calibration, points = choose_thresholds(
+        logit, logits["validation"], films.pixels[held_out["validation"]], targets["validation"]
+    )
+    domain = fit_model_domain(output_of(trunk, "domain_features"), films, known, outliers)
     model = build_serving_model(trunk, calibration, domain)
     scores = {split: calibration(values) for split, values in logits.items()}
-    mirrored = calibration(logit(films.pixels[held_out["validation"]][:, :, ::-1])[:, 0])
-    views = np.stack([scores["validation"], mirrored])
-    points = choose_operating_points(targets["validation"], views, "validation films and their mirror images")
     measured_on = "test" if "test" in held_out else "validation"
-    distance = _output(model, "domain_distance")
+    distance = output_of(model, "domain_distance")
     domain_described = describe_domain(lambda pixels: distance(pixels)[:, 0], films, measured_on, known, outliers)
+    threshold = points[DEFAULT_OPERATING_POINT]["threshold"]
     shifted: list[Scores] = []
 
     def probability(pixels: Film) -> Scores:
@@ -100,7 +101,7 @@ def release_model(
             probability,
             films.pixels[held_out[measured_on]],
             targets[measured_on],
-            points[DEFAULT_OPERATING_POINT]["threshold"],
+            threshold,
             shifts,
         )
     domain_described["corrupted"] = {
@@ -109,6 +110,8 @@ def release_model(
     }
     metrics = {split: _metrics(targets[split], scores[split], points) for split in held_out}
     heatmap = _describe_heatmap(trunk, decoded, films, held_out[measured_on])
+    patients = [film.patient for film in decoded.films]
+    style = describe_style(films, patients, measured_on, logits[measured_on], scores[measured_on], threshold)
 
     save(draw_curves(history), folder / "curves.png")
     _write_predictions(folder / "predictions.csv", decoded, held_out, logits, scores)
@@ -128,6 +131,7 @@ def release_model(
             "metrics": metrics,
             "stress": {"measured_on": measured_on, "shifts": stress},
             **({"heatmap": {"measured_on": measured_on, **heatmap}} if heatmap else {}),
+            **({"style": style} if style else {}),
             "data": _describe_data(decoded),
             "recipe": recipe.model_dump(),
             "epochs": len(history),
@@ -137,7 +141,26 @@ def release_model(
     )
 
 
-def _output(model: keras.Model, name: str) -> Callable[[Film], Scores]:
+def choose_thresholds(
+    logit: Callable[[Film], Scores], logits: Scores, films: Film, targets: Scores
+) -> tuple[Calibration, dict[str, dict[str, Any]]]:
+    """Calibrate a trunk on validation films, and fix the operating points on these and their mirror images.
+
+    Parameters
+    ----------
+    logit
+        uint8 (B, 224, 224, 1) to logits, (B, 1).
+    logits
+        Those of the films, (N,).
+    films
+        uint8 (N, 224, 224, 1).
+    """
+    calibration = fit_calibration(logits, targets)
+    views = calibration(np.stack([logits, logit(films[:, :, ::-1])[:, 0]]))
+    return calibration, choose_operating_points(targets, views, "validation films and their mirror images")
+
+
+def output_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
     """One output of a model alone, (N, C), so that what only the others need is not computed."""
     alone = keras.Model(model.input, model.output[name])
     return lambda pixels: predict(alone, pixels, PREDICTED_AT_ONCE)
@@ -178,7 +201,7 @@ def _describe_heatmap(
     heatmaps = heatmaps_of(trunk)
     if heatmaps is None:
         return None
-    logit = _output(trunk, "logit")
+    logit = output_of(trunk, "logit")
     ill = rows[films.targets[rows] == 1]
     deletion = delete_evidence(films.pixels[ill], lambda pixels: logit(pixels)[:, 0], heatmaps)
     return deletion.figures([decoded.films[row].patient for row in ill])

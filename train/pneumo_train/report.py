@@ -1,4 +1,4 @@
-"""One HTML file that a reviewer can read without anything else: figures, plots, films that were missed."""
+"""One HTML file that a reviewer can read without anything else: figures, plots, films that were called wrongly."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ from pneumo_train.plots import (
     draw_stress,
     to_png,
 )
+from pneumo_train.score_plots import draw_probabilities, draw_style
 from pneumo_train.trained import history_beside
 
-SAMPLES, EVIDENCE, MOST_MISSED = 6, 6, 60
+SAMPLES, EVIDENCE, MOST_WRONG = 6, 6, 60
 Rows = Sequence[int] | np.ndarray[Any, np.dtype[np.intp]]
 
 
@@ -61,6 +62,11 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
     before = np.asarray(expit(scored.logits), dtype=np.float32)
     pictures = {
         "balance": draw_balance(_balance(evaluation)),
+        "probabilities": draw_probabilities(
+            targets,
+            scored.probabilities,
+            {name: figures["threshold"] for name, figures in metrics["operating_points"].items()},
+        ),
         "confusion": draw_confusion(point["counts"]),
         "roc": draw_roc_and_precision(targets, scored.probabilities, metrics["operating_points"]),
         "reliability": draw_reliability(reliability(targets, before), reliability(targets, scored.probabilities)),
@@ -73,9 +79,13 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
     if metrics["stress"]:
         plain = {"auc": metrics["auc"], **{name: point[name] for name in ("sensitivity", "specificity")}}
         pictures["stress"] = draw_stress(metrics["stress"], plain)
-    missed = evaluation.outcome(called=False, ill=True)
-    if len(missed):
-        pictures["false negatives"] = _films(evaluation, missed[:MOST_MISSED])
+    if evaluation.style is not None:
+        called = scored.probabilities >= evaluation.threshold
+        pictures["style"] = draw_style(scored.logits, targets, evaluation.style, called)
+    for name, called_ill in (("false negatives", False), ("false positives", True)):
+        wrong = evaluation.outcome(called=called_ill, ill=not called_ill)
+        if len(wrong):
+            pictures[name] = _films(evaluation, wrong[:MOST_WRONG])
     return pictures | _evidence(evaluation) | _deleted(evaluation)
 
 

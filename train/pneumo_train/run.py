@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -111,6 +112,18 @@ def start_run(folder: Path, recipe: Recipe, options: RunOptions) -> None:
     """
     if (folder / "run.json").exists():
         raise RunError(str(folder), "already holds a run", f"go on with --resume {folder}, or name another --output")
+    make_run_folder(folder, recipe, options)
+    resume_run(folder)
+
+
+def make_run_folder(folder: Path, recipe: Recipe, options: RunOptions) -> None:
+    """Write what a run was asked for into its folder.
+
+    Raises
+    ------
+    RunError
+        The folder cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with write_whole(folder / RECIPE_FILE) as file:
@@ -118,7 +131,6 @@ def start_run(folder: Path, recipe: Recipe, options: RunOptions) -> None:
         write_json(folder / "run.json", asdict(options))
     except OSError as error:
         raise RunError(str(folder), f"cannot be written ({error.strerror})", "name another --output") from error
-    resume_run(folder)
 
 
 def resume_run(folder: Path) -> None:
@@ -130,12 +142,12 @@ def resume_run(folder: Path) -> None:
         The folder holds no run, another process trains it, it cannot be written, or its films have changed since.
     """
     options = read_options(folder)
-    with _alone_in(folder):
+    with alone_in(folder):
         _go_on(folder, options)
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
     """Keep other processes out, which would overwrite our epochs. The lock ends with its process, however that ends."""
     lock = FileLock(folder / LOCK_FILE, timeout=0)
     try:
@@ -152,7 +164,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def _go_on(folder: Path, options: RunOptions) -> None:
     recipe = read_own_recipe(folder)
-    decoded = _split_films(folder, options, recipe)
+    decoded = split_films(folder, options, recipe)
     films = training_films(decoded)
     known, outliers = (
         read_other_films(Path(given) if given else None) for given in (options.known_films, options.ood_films)
@@ -173,8 +185,10 @@ def read_options(folder: Path) -> RunOptions:
         The folder holds no run.
     """
     try:
-        return RunOptions(**json.loads((folder / "run.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        lists = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        kept: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in lists.items()}
+        return RunOptions(**kept)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise RunError(str(folder), f"holds no run ({error})", "name a folder that pneumo-train made") from error
 
 
@@ -232,7 +246,14 @@ def decode_with_progress(root: Path, films: list[IndexedFilm], cache: Path | Non
     return decoded
 
 
-def _split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFilms:
+def split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFilms:
+    """Decode the films of a run in the split that its folder has; deal them out first where it has none yet.
+
+    Raises
+    ------
+    PneumoError
+        The data or the split cannot be used.
+    """
     if (folder / MANIFEST).exists():
         return read_split(folder)
     root = Path(options.data)

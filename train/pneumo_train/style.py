@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import StandardScaler
 
 from pneumo_infer.images import Film
@@ -33,6 +34,7 @@ STATISTICS = (
 )
 CLUSTERS = 8
 FOLDS = 5
+PATIENTS_NEEDED = 25  # of each class; with fewer, no tree has films enough for two leaves
 FILMS_AT_ONCE = 256
 
 Statistics = NDArray[np.float64]  # (N, 14)
@@ -124,12 +126,13 @@ def fit_style(statistics: Statistics, targets: Scores, patients: Sequence[str], 
     Raises
     ------
     DataError
-        A class has fewer patients than there are folds.
+        A class has too few patients.
     """
     groups, ill = np.asarray(patients), targets == 1
     fewest = min(len(np.unique(groups[ill])), len(np.unique(groups[~ill])))
-    if fewest < FOLDS:
-        raise DataError("style", f"cannot be learned from {fewest} patients of a class", "add films of more patients")
+    if fewest < PATIENTS_NEEDED:
+        remedy = f"add films of {PATIENTS_NEEDED - fewest} more patients"
+        raise DataError("style", f"cannot be learned from {fewest} patients of a class", remedy)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     out_of_fold, models = np.empty(len(targets)), []
     for fitted, left_out in folds.split(statistics, ill, groups):
@@ -162,3 +165,10 @@ def style_clusters(statistics: Statistics, count: int = CLUSTERS, seed: int = 0)
     found = KMeans(count, n_init=10, random_state=seed).fit_predict(StandardScaler().fit_transform(statistics))
     by_size = np.argsort(-np.bincount(found, minlength=count), kind="stable")
     return np.asarray(np.argsort(by_size)[found])
+
+
+def nearest_clusters(statistics: Statistics, clusters: NDArray[np.int_], others: Statistics) -> NDArray[np.int_]:
+    """Assign other films to the clusters that `style_clusters` found in some: to the one with the nearest centre."""
+    scaler = StandardScaler().fit(statistics)
+    centres = NearestCentroid().fit(scaler.transform(statistics), clusters)
+    return np.asarray(centres.predict(scaler.transform(others)))
