@@ -37,7 +37,7 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int],
         _uncertain(described["uncertain_band"]),
         *([_domain(described["domain"])] if "accepted" in described["domain"] else []),  # 0.1 measured other kinds
         _stress(described["stress"]),
-        *([style_section(described["style"])] if "style" in described else []),
+        *([style_section(described["style"], described["degraded"])] if "style" in described else []),
         *([heatmap_section(described["heatmap"])] if "heatmap" in described else []),
         _parity(proofs, sizes),
         _limits(),

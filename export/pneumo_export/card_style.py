@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def style_section(style: dict[str, Any]) -> str:
-    """Write the section from what `pneumo_train.style_measures` measured."""
+def style_section(style: dict[str, Any], degraded: dict[str, Any]) -> str:
+    """Write the section from what `pneumo_train.style_measures` and `thresholds.measure_degraded` measured."""
     return "\n".join(
         [
             "## Acquisition style",
@@ -23,6 +23,11 @@ def style_section(style: dict[str, Any]) -> str:
             *(_row(name, style[name]) for name in ("typical", "atypical")),
             "",
             f"Correlation (Pearson) of logit and style score within a class: {_correlations(style['correlation'])}.",
+            "",
+            f"On degraded copies of the {degraded['measured_on']} films (resized, blurred or sharpened, with another "
+            f"tone curve, compressed; other copies than the thresholds are chosen on): ROC AUC {degraded['auc']:.3f}, "
+            f"sensitivity {degraded['sensitivity']:.3f}, specificity {degraded['specificity']:.3f}, expected "
+            f"calibration error {degraded['expected_calibration_error']:.3f}.",
         ]
     )
 

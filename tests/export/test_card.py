@@ -60,6 +60,7 @@ def test_the_card_says_what_style_does_to_the_figures() -> None:
         "atypical": {"films": {"NORMAL": 14, "PNEUMONIA": 0}, **dict.fromkeys(FIGURES), "specificity": figure},
         "correlation": {"NORMAL": 0.4567, "PNEUMONIA": None},
     }
+    described["degraded"] = {"measured_on": "test", "expected_calibration_error": 0.0321, **dict.fromkeys(FIGURES, 0.9)}
     card = card_of(described)
     assert "ROC AUC 0.961 [0.955, 0.967] (gradient boosting" in card
     assert "Measured on the test films" in card
@@ -67,6 +68,8 @@ def test_the_card_says_what_style_does_to_the_figures() -> None:
     assert f"| typical | 121 | 358 | {cells} | {cells} | {cells} |" in card.splitlines()
     assert f"| atypical | 14 | 0 | none | none | {cells} |" in card.splitlines()
     assert "within a class: NORMAL 0.46, PNEUMONIA none." in card
+    assert "copies of the test films" in card
+    assert "calibration error 0.032." in card
 
 
 def test_the_card_that_ships_says_what_the_exporter_says_now() -> None:

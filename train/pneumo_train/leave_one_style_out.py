@@ -33,9 +33,10 @@ from pneumo_train.measures import wilson_interval
 from pneumo_train.network import rebuild_trunk
 from pneumo_train.progress import console
 from pneumo_train.recipe import Recipe
-from pneumo_train.release import DEFAULT_OPERATING_POINT, choose_thresholds, output_of
+from pneumo_train.release import DEFAULT_OPERATING_POINT, column_of
 from pneumo_train.run import RunOptions, alone_in, make_run_folder, read_options, read_own_recipe, split_films
 from pneumo_train.styled_films import Rows, StyledFilms, find_styles
+from pneumo_train.thresholds import choose_thresholds
 
 LEAST_NORMAL = 40  # films that a cluster needs to be left out: fewer tell too little of specificity
 SUMMARY_FILE = "leave-one-style-out.json"
@@ -119,16 +120,14 @@ def _train_without(
 
 
 def _measure(trunk: keras.Model, cluster: int, styled: StyledFilms, validation: Rows) -> dict[str, Any]:
-    films, logit = styled.films, output_of(trunk, "logit")
-    calibration, points = choose_thresholds(
-        logit, logit(films.pixels[validation])[:, 0], films.pixels[validation], films.targets[validation]
-    )
+    films, logit = styled.films, column_of(trunk, "logit")
+    calibration, points = choose_thresholds(logit, films.pixels[validation], films.targets[validation])
     threshold = points[DEFAULT_OPERATING_POINT]["threshold"]
 
     def share_right(rows: Rows, label: int) -> dict[str, Any] | None:
         if not len(rows):
             return None
-        called = calibration(logit(films.pixels[rows])[:, 0]) >= threshold
+        called = calibration(logit(films.pixels[rows])) >= threshold
         right = int((called == bool(label)).sum())
         return {"films": len(rows), "value": right / len(rows), "interval": wilson_interval(right, len(rows))}
 
