@@ -69,7 +69,7 @@ class LargeMagnitudes(HistogramCollector):  # type: ignore[misc]
             if tensor not in self.cuts:
                 cut = np.quantile(magnitudes, LARGE)
                 self.cuts[tensor] = cut if cut > magnitudes.min() else np.float32(-1)  # where nearly all are one value
-            told_apart = magnitudes > self.cuts[tensor]
+            told_apart = magnitudes >= self.cuts[tensor]  # at least: a common value may be the largest one
             # The bins reach from the least to the largest magnitude, and ranges end at the extremes.
             told_apart[[magnitudes.argmin(), values.argmin(), values.argmax()]] = True
             super().collect_absolute_value({tensor: values[told_apart]})
@@ -78,7 +78,8 @@ class LargeMagnitudes(HistogramCollector):  # type: ignore[misc]
     def compute_percentile(self) -> dict[str, tuple[NDArray[np.float32], ...]]:
         found: dict[str, tuple[NDArray[np.float32], ...]] = super().compute_percentile()
         for tensor, (low, high, *_) in found.items():
-            if max(abs(low), abs(high)) < self.cuts[tensor]:
+            edges = self.histogram_dict[tensor][1]
+            if max(abs(low), abs(high)) < self.cuts[tensor] - (edges[1] - edges[0]):
                 raise ValueError(f"{tensor}: its first films are no measure for the others; calibrate on more of them")
         return found
 

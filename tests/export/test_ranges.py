@@ -20,6 +20,7 @@ def test_the_large_magnitudes_tell_the_same_ranges_as_all(percentile: float) -> 
             "negative": [-1 - np.abs(values)],
             "nearly always zero": [np.where(np.abs(values) > 3, values, 0)],
             "zero": [np.zeros_like(values)],
+            "clipped": [np.clip(values, -1.5, 1.5)],
         }
         for values in drawn
     ]

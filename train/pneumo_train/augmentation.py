@@ -37,7 +37,7 @@ def augmented(image: keras.KerasTensor, augment: Augment, least_area: float, see
     for layer in _build(toning, seed + len(moving)):
         films = layer(films)
     x = films if image.shape[-1] == 1 else ops.concatenate([films, fields], axis=-1)
-    return keras.layers.Rescaling(255.0, dtype="float32")(x)
+    return ops.clip(keras.layers.Rescaling(255.0, dtype="float32")(x), 0.0, 255.0)
 
 
 def _build(builders: Builders, seed: int) -> list[keras.layers.Layer]:

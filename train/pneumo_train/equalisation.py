@@ -9,7 +9,7 @@ from keras import ops
 
 GREYS = 256
 HALF = 16  # a grey is two digits to this base, whose one-hot codes multiply to a histogram
-EVERY = 2  # pixels along both axes, of which a histogram is taken: a quarter of them tells the same
+EVERY = 3  # pixels along both axes, of which a histogram is taken: neighbours resemble each other
 UNIFORM_DEVIATION = 12**-0.5  # of greys that are spread evenly over 0..1
 
 
@@ -29,15 +29,15 @@ def equalised(films: keras.KerasTensor) -> keras.KerasTensor:
     KerasTensor
         float32 (N, H, W, 1) of mean about 0 and deviation about 1.
     """
-    rows, columns = films.shape[1:3]
-    greys = ops.cast(ops.clip(ops.round(films), 0, GREYS - 1), "int32")
+    greys = ops.cast(films + 0.5, "int32")
     counts = histograms(greys[:, ::EVERY, ::EVERY])
     counts = ops.concatenate([ops.zeros_like(counts[:, :1]), counts[:, 1:]], axis=1)
     darker = ops.cumsum(counts, axis=1) - 0.5 * counts
     ranks = darker / ops.maximum(ops.sum(counts, axis=1, keepdims=True), 1.0)
     table = (ranks - 0.5) / UNIFORM_DEVIATION
-    mapped = ops.take_along_axis(table, ops.reshape(greys, (-1, rows * columns)), axis=1)
-    return ops.reshape(mapped, (-1, rows, columns, 1))
+    # One long table: engines look up in it faster than in one for each film.
+    first = GREYS * (ops.cumsum(ops.ones_like(greys[:, :1, :1]), axis=0) - 1)
+    return ops.take(ops.reshape(table, (-1,)), greys + first)
 
 
 def histograms(greys: Any) -> Any:

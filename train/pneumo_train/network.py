@@ -47,12 +47,12 @@ def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> ker
         The weights cannot be loaded.
     """
     pixels = keras.Input(FILM_SHAPE, name="pixels")
-    x = _scaled(pixels, network)
-    if (
-        side < NETWORK_SIZE
-    ):  # no layer, since Keras' own turns everything behind it to training where nobody says not to
-        x = ops.image.resize(x, (side, side), antialias=True)
-    maps, *middle = build_backbone(network.backbone, weights, network.output_stride)(x)
+    x = pixels
+    if side < NETWORK_SIZE:
+        # No layer, since Keras' own turns everything behind it to training where nobody says not to. ONNX' opset 18 has
+        # no smoothing as TensorFlow does it, and down to half the size each pixel counts without.
+        x = ops.image.resize(x, (side, side), antialias=2 * side < NETWORK_SIZE)
+    maps, *middle = build_backbone(network.backbone, weights, network.output_stride)(_scaled(x, network))
     evidence = _head(maps, network)
     outputs = {}
     if network.pooling == "lungs":
