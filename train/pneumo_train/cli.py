@@ -109,7 +109,8 @@ def leave_one_style_out(
         Path | None, typer.Option(help="Folder of the trainings and results; one that has some is gone on with.")
     ] = None,
     clusters: Annotated[
-        list[int] | None, typer.Option(help="Number of a style to leave out; repeatable; all with 40 NORMAL films.")
+        list[int] | None,
+        typer.Option(help="Styles to leave out, by number; repeatable; if none is named, all with 40 NORMAL films."),
     ] = None,
     class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
     patients: Annotated[Path | None, PATIENTS] = None,
