@@ -203,6 +203,18 @@ def evaluate(
 
 
 @app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    to: Annotated[Path, typer.Option(help="Folder to copy to.")] = Path("models"),
+    name: Annotated[str, typer.Option(help="Of the model's files: NAME.keras and NAME.json.")] = "pneumo-resnet50",
+) -> None:
+    """Copy a finished run's model and records to where models are kept, without this machine's paths."""
+    with _reported():
+        for file in _load("publish").publish_run(run, to, name):
+            typer.echo(file)
+
+
+@app.command()
 def results(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs; none renders the page anew.")] = [],  # noqa: B006  # typer's
     rows: Annotated[Path, typer.Option(help="Where a row of each run is kept.")] = Path("train/results"),

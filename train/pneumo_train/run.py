@@ -3,6 +3,7 @@
 run.json         data, weights and version, written before the first film is decoded
 run.lock         held by the process that trains
 recipe.toml      the recipe in full, with what the command line overrode
+environment.json processor and packages of each machine that trained
 split.csv        every film, its patient and its split
 unreadable.json  films that did not decode, with the reason
 duplicates.json  films that are equal pixel for pixel although they are in different splits
@@ -30,6 +31,7 @@ from pneumo_infer.files import write_json, write_whole
 from pneumo_train.batches import TrainingFilms
 from pneumo_train.dataset import IndexedFilm, Layout, index_films, parse_class_folders, read_patients, unnamed_patients
 from pneumo_train.devices import Distribute, computing
+from pneumo_train.environment import note_environment
 from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.fit import train
 from pneumo_train.journal import Journal
@@ -170,6 +172,7 @@ def _go_on(folder: Path, options: RunOptions) -> None:
         read_other_films(Path(given) if given else None) for given in (options.known_films, options.ood_films)
     )
     journal = Journal.read(folder)
+    note_environment(folder)
     with computing(options.mixed_precision, options.distribute):
         trunk = train(recipe, options.weights, films, journal)
     release_model(folder, trunk, recipe, options.weights, decoded, films, journal.history, known, outliers)
