@@ -57,7 +57,11 @@ learning_rate = 1e-5
 """
 
 
-LIGHT_RECIPE = TINY_RECIPE.replace('"resnet50"', '"mobilenetv2"').replace("side = 112", "side = 64")
+LIGHT_RECIPE = (
+    TINY_RECIPE.replace('"resnet50"', '"mobilenetv2"')
+    .replace("output_stride = 16", "output_stride = 32")
+    .replace("side = 112", "side = 64")
+)
 
 
 @dataclass(frozen=True)
