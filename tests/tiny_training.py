@@ -59,6 +59,7 @@ learning_rate = 1e-5
 
 LIGHT_RECIPE = (
     TINY_RECIPE.replace('"resnet50"', '"mobilenetv2"')
+    .replace('"equalised"', '"imagenet"')
     .replace("output_stride = 16", "output_stride = 32")
     .replace("side = 112", "side = 64")
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from pneumo_infer.files import replacing
 
@@ -22,10 +24,14 @@ def round_to_float16(model: keras.Model) -> None:
 
     Half of each weight's bits are zero then, which deflates well, and an fp16 export loses nothing more.
     """
+    model.set_weights([nearest_float16(np.asarray(weight)) for weight in model.get_weights()])
+
+
+def nearest_float16(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Round to what float16 can represent, as float32; an array with a number that it cannot hold stays as it is."""
     with np.errstate(over="ignore"):
-        rounded = [np.asarray(weight).astype(np.float16).astype(np.float32) for weight in model.get_weights()]
-    kept = zip(rounded, model.get_weights(), strict=True)
-    model.set_weights([half if np.isfinite(half).all() else full for half, full in kept])
+        rounded = values.astype(np.float16).astype(np.float32)
+    return rounded if np.isfinite(rounded).all() else values.astype(np.float32)
 
 
 def save_deflated(model: keras.Model, path: Path) -> None:

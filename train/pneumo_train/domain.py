@@ -27,6 +27,7 @@ from sklearn.covariance import ShrunkCovariance
 from sklearn.linear_model import LogisticRegression
 
 from pneumo_train.calibrate import Scores
+from pneumo_train.compact import nearest_float16
 
 Features = NDArray[np.float32]  # (N, C)
 
@@ -80,7 +81,7 @@ def fit_domain(known: Features, outliers: Features, validation: Features) -> Dom
     """
     gaussian = ShrunkCovariance(shrinkage=SHRINKAGE).fit(known.astype(np.float64))
     # Rounded, so that a file can store so large a matrix in half the bytes.
-    whitening = np.linalg.cholesky(gaussian.precision_).astype(np.float16).astype(np.float64)
+    whitening = nearest_float16(np.linalg.cholesky(gaussian.precision_)).astype(np.float64)
     offset = -gaussian.location_ @ whitening
     weights, constant = _fit_regression(known, outliers)
     lengths = np.linalg.norm(validation @ whitening + offset, axis=1)
