@@ -40,11 +40,6 @@ def with_grad_cam(trunk: keras.Model) -> keras.Model:
     return keras.Model(pixels, {**seen, "heatmap": heatmap})
 
 
-def last_activations(trunk: keras.Model) -> keras.Model:
-    """The trunk up to its last convolution: (N, H, W, 1) to (N, h, w, C)."""
-    return keras.Model(trunk.input, trunk.get_layer("features").input, name="activations")
-
-
 def grad_cam(trunk: keras.Model, activations: Any) -> Any:
     """Weigh the last activations by the logit's gradient, and rectify: (N, h, w, C) to (N, h, w), not normalised."""
     features = trunk.get_layer("features")(activations)
