@@ -89,6 +89,7 @@ def load_feeds(data: Path, recipe: Recipe, batches: int) -> dict[str, Callable[[
     import keras
     import tensorflow as tf
 
+    from pneumo_infer.preprocess import NETWORK_SIZE
     from pneumo_train.batches import FilmBatches
     from pneumo_train.dataset import index_films
     from pneumo_train.network import build_training_model, build_trunk, set_trainable
@@ -98,15 +99,15 @@ def load_feeds(data: Path, recipe: Recipe, batches: int) -> dict[str, Callable[[
     targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)
     shuffled = np.random.default_rng(0).permutation(len(decoded.films))
     rows = np.resize(shuffled, batches * recipe.fit.batch_size)
-    cached = FilmBatches(decoded.pixels, targets, rows, recipe.fit.batch_size, shuffle_seed=0)
+    cached = FilmBatches(decoded.pixels, targets, rows, shuffle_seed=0, batch_size=recipe.fit.batch_size)
     phase = recipe.phases[0]
-    trunk = build_trunk("none", recipe.network)
+    trunk = build_trunk("none", recipe.network, phase.side)
     set_trainable(trunk, phase, pretrained=True)
     model = build_training_model(trunk, recipe.augment, phase, seed=0)
     model.compile(optimizer="adam", loss=keras.losses.BinaryCrossentropy(from_logits=True))
     untuned = tf.data.Options()
     untuned.autotune.enabled = False
-    noise = tf.random.uniform((recipe.fit.batch_size, phase.side, phase.side, 1), maxval=255)
+    noise = tf.random.uniform((recipe.fit.batch_size, NETWORK_SIZE, NETWORK_SIZE, 1), maxval=255)
     forwards = tf.function(partial(trunk, noise, training=False))
     folder = _read_folder(data, recipe.fit.batch_size, batches)
     one = tf.data.Dataset.from_tensors(cached[0]).repeat(batches).with_options(untuned)

@@ -34,7 +34,7 @@ contrast = 0.05
 [fit]
 batch_size = 8
 weight_decay = 1e-4
-class_weights = true
+class_balance = "weights"
 early_stopping_patience = 20
 reduce_rate_patience = 3
 reduce_rate_factor = 0.5

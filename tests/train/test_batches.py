@@ -36,6 +36,20 @@ def test_films_and_targets_belong_together() -> None:
         np.testing.assert_array_equal(films[:, 0, 0, 0], targets[:, 0])
 
 
+def test_a_balanced_epoch_has_the_smaller_class_and_as_many_others() -> None:
+    targets = np.array([0, 0, 0, *[1] * 12], np.float32)
+    pixels = np.arange(15, dtype=np.uint8)[:, None, None, None]
+    given = FilmBatches(pixels, targets, np.arange(15), 5, batch_size=4, balanced=True)
+    seen = set()
+    for epoch in range(40):
+        given.start_epoch(epoch)
+        films = [int(film) for index in range(len(given)) for film in given[index][0][:, 0, 0, 0]]
+        assert len(set(films)) == len(films) == 6
+        assert {0, 1, 2} < set(films)
+        seen.update(films)
+    assert seen == set(range(15))
+
+
 def test_without_a_seed_the_order_stays() -> None:
     assert order(batches(seed=None)) == list(range(1, 10))
 

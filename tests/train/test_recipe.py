@@ -21,7 +21,7 @@ backbone = "resnet50"
 scaling = "imagenet"
 [fit]
 batch_size = 16
-class_weights = true
+class_balance = "weights"
 [[phases]]
 name = "head"
 train = "head"

@@ -47,7 +47,9 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
     rows
         The films of this split.
     shuffle_seed
-        Shuffles anew each epoch; None keeps the order.
+        Shuffles each epoch in another way; None keeps the order.
+    balanced
+        An epoch has every film of the smaller class, and as many of the other, drawn for it. It needs a seed.
     sharing
         Devices that share each batch evenly. The batch size is rounded up to a multiple of them, and where the films
         are not one, an epoch's first few come again at its end.
@@ -60,8 +62,10 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         pixels: Film,
         targets: NDArray[np.float32],
         rows: NDArray[np.intp],
-        batch_size: int,
         shuffle_seed: int | None = None,
+        *,
+        batch_size: int,
+        balanced: bool = False,
         sharing: int = 1,
         fields: PackedFields | None = None,
     ) -> None:
@@ -71,6 +75,7 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.rows = rows
         self.batch_size = _next_multiple(batch_size, sharing)
         self.shuffle_seed = shuffle_seed
+        self.balanced = balanced
         self.sharing = sharing
         self.fields = fields
         self.start_epoch(0)
@@ -79,8 +84,14 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """Draw the order of an epoch, counted from 0 over the whole run."""
         order = self.rows
         if self.shuffle_seed is not None:
-            order = np.random.default_rng((self.shuffle_seed, epoch)).permutation(self.rows)
+            rng = np.random.default_rng((self.shuffle_seed, epoch))
+            order = rng.permutation(self._balance(rng) if self.balanced else order)
         self.order = np.resize(order, _next_multiple(len(order), self.sharing))
+
+    def _balance(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        by_class = [self.rows[self.targets[self.rows] == label] for label in (0, 1)]
+        fewest = min(map(len, by_class))
+        return np.concatenate([rng.choice(rows, fewest, replace=False) for rows in by_class])
 
     def __len__(self) -> int:
         return _next_multiple(len(self.order), self.batch_size) // self.batch_size
@@ -126,7 +137,9 @@ def packed_lung_fields(pixels: Film, on_films: Callable[[int], object] = lambda 
 def predict(model: keras.Model, pixels: Film, batch_size: int) -> Any:
     """What the model says of decoded films, uint8 (N, 224, 224, 1): its outputs, of N rows each."""
     no_targets = np.zeros(len(pixels), np.float32)
-    return model.predict(FilmBatches(pixels, no_targets, np.arange(len(pixels)), batch_size).feed(), verbose=0)
+    return model.predict(
+        FilmBatches(pixels, no_targets, np.arange(len(pixels)), batch_size=batch_size).feed(), verbose=0
+    )
 
 
 def _next_multiple(count: int, of: int) -> int:

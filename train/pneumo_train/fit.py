@@ -112,15 +112,11 @@ def _fit_phase(
 ) -> None:
     fit = recipe.fit
     done = len(journal.rows(phase.name))
+    sharing = devices_that_share_evenly()
     in_batches = partial(
-        FilmBatches,
-        films.pixels,
-        films.targets,
-        batch_size=fit.batch_size,
-        sharing=devices_that_share_evenly(),
-        fields=fields,
+        FilmBatches, films.pixels, films.targets, batch_size=fit.batch_size, sharing=sharing, fields=fields
     )
-    batches = in_batches(films.rows["train"], shuffle_seed=recipe.split.seed)
+    batches = in_batches(films.rows["train"], recipe.split.seed, balanced=fit.class_balance == "sampling")
     batches.start_epoch(len(journal.history))
     model = _start_or_resume(recipe, phase, weights, len(batches), journal)
     compile_whole_steps(model)
@@ -133,7 +129,7 @@ def _fit_phase(
             epochs=phase.epochs,
             initial_epoch=done,
             shuffle=False,  # FilmBatches shuffles films, not batches, and in an order that a resumed run repeats
-            class_weight=class_weights(films.targets[batches.rows]) if fit.class_weights else None,
+            class_weight=class_weights(films.targets[batches.rows]) if fit.class_balance == "weights" else None,
             verbose=0,
             callbacks=[
                 SeedEachEpoch(batches, recipe.split.seed, len(journal.history) - done),

@@ -100,17 +100,18 @@ class Augment(Section):
 class Fit(Section):
     """What all phases share.
 
-    `epochs`, where given, is the most that any phase may take. Validation, the checkpoints that are kept and the model
-    that comes out have `averaged_weights` as the momentum of an exponential moving average over the optimiser's steps
-    (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992); 0 does without. `keep` says which epoch is handed on: the one
-    with the best validation AUC, or the last.
+    `epochs`, where given, is the most that any phase may take. `class_balance` has both classes count the same, by
+    `weights` in the loss, or by `sampling`: an epoch has each film of the smaller class and as many others, drawn for
+    it. Validation, the checkpoints that are kept and the model that comes out have `averaged_weights` as the momentum
+    of an exponential moving average over the optimiser's steps (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992); 0
+    does without. `keep` says which epoch is handed on: the one with the best validation AUC, or the last.
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)]
     label_smoothing: Share = 0.0
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
-    class_weights: bool
+    class_balance: Literal["none", "sampling", "weights"]
     averaged_weights: Strength = 0.0
     keep: Literal["best", "last"] = "best"
     early_stopping_patience: Annotated[int, Field(ge=1)] = 3
