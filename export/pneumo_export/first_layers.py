@@ -21,35 +21,6 @@ from pneumo_export.edits import (
 )
 
 
-def cut_before_casting(graph: onnx.GraphProto) -> None:
-    """Cut a film's edge off while its pixels are bytes."""
-    producers = producers_of(graph)
-    for cut in list(graph.node):
-        cast = producers.get(cut.input[0]) if cut.op_type == "Slice" else None
-        if cast is None or cast.op_type != "Cast" or not read_once(graph, cast.output[0]):
-            continue
-        later = onnx.NodeProto()
-        later.CopyFrom(cast)
-        later.input[:], later.output[:] = [cast.output[0]], list(cut.output)
-        cut.input[0], cut.output[0] = cast.input[0], cast.output[0]
-        graph.node.remove(cast)
-        graph.node.insert(list(graph.node).index(cut) + 1, later)
-
-
-def widen_means(graph: onnx.GraphProto, shapes: Mapping[str, Shape], constants: Constants) -> None:
-    """Let a mean along an axis take the axes of one element behind it, too: adjacent numbers are added up faster."""
-    for node in graph.node:
-        shape = shapes.get(node.input[0], []) if node.op_type == "ReduceMean" else []
-        if not shape or len(node.input) < 2 or node.input[1] not in constants:
-            continue
-        if settings_of(node).get("keepdims", 1) != 1:
-            continue
-        axes = [int(axis) for axis in constants[node.input[1]]]
-        behind = list(range(max(axes) + 1, len(shape)))
-        if behind and min(axes) > 0 and all(shape[axis] == 1 for axis in behind):
-            node.input[1] = set_constant(graph, f"{node.name}.axes", np.array(axes + behind, np.int64))
-
-
 def pad_within_convolution(graph: onnx.GraphProto, constants: Constants) -> None:
     """Let the first convolution pad by itself where zeros are put around a film, channels last, before it."""
     producers = producers_of(graph)

@@ -9,11 +9,9 @@ import tf2onnx
 from onnx import TensorProto
 
 from pneumo_export.errors import GraphError
-from pneumo_export.grey import fold_equal_channels
 from pneumo_export.names import settle_names
 from pneumo_infer.model import HEATMAP_SIDES
 from pneumo_train.domain import distance_of
-from pneumo_train.gradcam import with_grad_cam
 from pneumo_train.trained import OUTPUTS
 
 OPSET = 18
@@ -24,16 +22,15 @@ POOLING = ("GlobalAveragePool", "MatMul", "ReduceMean", "ReduceSum")  # or a hea
 
 
 def convert(model: keras.Model) -> onnx.ModelProto:
-    """Convert a model of pneumo-train; to one whose trunk gives no heatmap of its own, add Grad-CAM.
+    """Convert a model of pneumo-train.
 
     The graph takes `image`, uint8 (N, 224, 224, 1), and gives `logit`, `probability` and `domain_distance`, float32
     (N,) each, and `heatmap`, float32 (N, S, S), as many cells as the last activations have.
     """
     trunk = model.get_layer("trunk")
-    inside = trunk if "heatmap" in trunk.output else with_grad_cam(trunk)
 
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        seen = inside(tf.cast(image, tf.float32), training=False)
+        seen = trunk(tf.cast(image, tf.float32), training=False)
         per_film = {
             "logit": seen["logit"],
             "probability": model.get_layer("probability")(model.get_layer("calibration")(seen["logit"])),
@@ -47,7 +44,6 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     proto, _ = tf2onnx.convert.from_function(tf.function(serve, input_signature=signature), signature, opset=OPSET)
     proto.ir_version = IR_VERSION
     _name_batch_dimension(proto)
-    fold_equal_channels(proto)
     settle_names(proto)
     return proto
 

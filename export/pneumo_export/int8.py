@@ -17,7 +17,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from pneumo_export.cpu_layout import arrange_for_cpu
 from pneumo_export.edits import producers_of, set_constant
 from pneumo_export.graph import outside_convolutions
-from pneumo_export.heads import add_up_integers
+from pneumo_export.integer_means import add_up_integers
 from pneumo_export.ranges import write_ranges
 from pneumo_export.running import run_file
 from pneumo_export.shortcuts import join_shortcuts, match_ranges

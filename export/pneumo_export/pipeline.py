@@ -64,9 +64,9 @@ def export_onnx(
     GraphError, ParityError
         A file is not what it should be; nothing was written.
     ExportError
-        Heatmaps are too coarse, there are too few films, or the folder cannot be written.
+        The network gives no heatmaps or too coarse ones, there are too few films, or the folder cannot be written.
     """
-    _require_fine_heatmaps(source)
+    _require_heatmaps(source)
     films = parity_films(decoded, least_films)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -79,9 +79,11 @@ def export_onnx(
     return proofs
 
 
-def _require_fine_heatmaps(source: TrainedModel) -> None:
+def _require_heatmaps(source: TrainedModel) -> None:
     heatmap = source.keras_model.get_layer("trunk").output.get("heatmap")
-    if heatmap is not None and heatmap.shape[-1] < HEATMAP_SIDES[0]:
+    if heatmap is None:
+        raise ExportError(source.path.name, "gives no heatmap: version 0.1 trained it", "export it with version 0.1")
+    if heatmap.shape[-1] < HEATMAP_SIDES[0]:
         raise ExportError(
             source.path.name,
             f"gives heatmaps of {heatmap.shape[-1]} x {heatmap.shape[-1]} places, fewer than {HEATMAP_SIDES[0]} a side",

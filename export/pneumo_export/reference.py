@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from pneumo_infer.images import Film
@@ -32,7 +31,7 @@ class Reference:
     heatmap_rows
         Which of the films `heatmaps` are of, spread over all of them.
     heatmaps
-        float32 (M, h, w), the network's own, or Grad-CAM by automatic differentiation.
+        float32 (M, h, w).
     adversarial
         float32 (A,), the probabilities of `adversarial_films`.
     """
@@ -70,23 +69,5 @@ def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
 
 
 def _heatmaps(trunk: keras.Model, pixels: Film) -> Scores:
-    if "heatmap" not in trunk.output:
-        return _grad_cam_by_gradients(trunk, pixels)
     heatmaps: Scores = predict(keras.Model(trunk.input, trunk.output["heatmap"]), pixels, AT_ONCE)
     return heatmaps
-
-
-def _grad_cam_by_gradients(trunk: keras.Model, pixels: Film) -> Scores:
-    """Grad-CAM as Selvaraju et al. define it, with the gradient that TensorFlow computes."""
-    pooled = trunk.get_layer("features")
-    up_to_pooling = keras.Model(trunk.input, pooled.input)
-    from_pooling = keras.Model(pooled.input, trunk.output["logit"])
-    heatmaps = []
-    for start in range(0, len(pixels), AT_ONCE):
-        activations = up_to_pooling(pixels[start : start + AT_ONCE].astype(np.float32), training=False)
-        with tf.GradientTape() as tape:
-            tape.watch(activations)
-            logit = from_pooling(activations, training=False)
-        weights = tf.reduce_mean(tape.gradient(logit, activations), axis=(1, 2), keepdims=True)
-        heatmaps.append(tf.nn.relu(tf.reduce_sum(weights * activations, axis=-1)).numpy())
-    return np.concatenate(heatmaps)

@@ -74,7 +74,7 @@ def test_the_report_stands_alone(measured: Path) -> None:
         "TRIPOD+AI",
     ):
         assert heading in page
-    assert "Grad-CAM of the PNEUMONIA logit" in page
+    assert "What each place of the network's last maps adds to the logit" in page
 
 
 def test_films_of_another_hospital_are_all_measured(tiny_run: Path, tmp_path: Path) -> None:

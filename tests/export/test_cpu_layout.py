@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from small_graphs import answers, operators, small_graph
 
 from pneumo_export.cpu_layout import arrange_for_cpu
@@ -110,15 +110,6 @@ def test_another_padding_of_a_film_is_left_as_it_is(proto: onnx.ModelProto) -> N
     np.testing.assert_allclose(maps_of(proto), before, rtol=1e-4, atol=1e-3)
 
 
-def test_means_take_the_axes_of_one_element_behind_theirs() -> None:
-    proto = first_layers(3, 1)
-    arrange_for_cpu(proto)
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
-    means = {node.name: constants[node.input[1]].tolist() for node in proto.graph.node if node.op_type == "ReduceMean"}
-    assert means == {"means": [2, 3], "mean": [1, 2, 3]}
-    assert "rows" not in constants
-
-
 @pytest.mark.parametrize(("channels", "moved"), [(1, "Reshape"), (3, "Transpose")])
 def test_a_single_channel_is_not_moved_in_memory(channels: int, moved: str) -> None:
     proto = first_layers(3, 1, side=31, channels=channels)
@@ -126,24 +117,6 @@ def test_a_single_channel_is_not_moved_in_memory(channels: int, moved: str) -> N
     arrange_for_cpu(proto)
     assert operators(proto)[3] == moved
     np.testing.assert_allclose(maps_of(proto), before, rtol=1e-5, atol=1e-3)
-
-
-@pytest.mark.parametrize(("whole_is_seen", "order"), [(False, ["Slice", "Cast"]), (True, ["Cast", "Slice"])])
-def test_an_edge_is_cut_off_while_pixels_are_bytes(whole_is_seen: bool, order: list[str]) -> None:
-    constants = {"starts": np.array([2, 1]), "ends": np.array([-2, -1]), "axes": np.array([1, 2])}
-    nodes = [
-        helper.make_node("Cast", ["image"], ["film"], to=TensorProto.FLOAT),
-        helper.make_node("Slice", ["film", "starts", "ends", "axes"], ["maps"]),
-    ]
-    outputs: dict[str, list[int | str]] = {"maps": ["N", "high", "wide", 1]}
-    if whole_is_seen:
-        nodes.append(helper.make_node("Identity", ["film"], ["whole"]))
-        outputs["whole"] = ["N", 8, 8, 1]
-    proto = small_graph(nodes, {"image": ["N", 8, 8, 1]}, outputs, constants)
-    image = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)
-    arrange_for_cpu(proto)
-    assert operators(proto)[:2] == order
-    np.testing.assert_array_equal(answers(proto, image=image)["maps"], image[:, 2:-2, 1:-1])
 
 
 def padded_pool(

@@ -5,16 +5,19 @@ Trunk and served model are made of Keras' own layers, so that a saved file loads
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from pneumo_infer.images import Film
 from pneumo_infer.preprocess import NETWORK_SIZE
 from pneumo_train.augmentation import augmented
 from pneumo_train.backbones import IMAGENET_DEVIATION, SCALINGS, build_backbone
-from pneumo_train.calibrate import Calibration
+from pneumo_train.calibrate import Calibration, Scores
 from pneumo_train.domain import Domain, add_domain
 from pneumo_train.equalisation import equalised
 from pneumo_train.lung_loss import LungFieldLoss
@@ -183,6 +186,14 @@ def _dense(x: keras.KerasTensor, units: int, name: str, network: Network, activa
     regularizer = keras.regularizers.L2(network.l2) if network.l2 else None
     dense = keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer, name=name, dtype="float32")
     return ops.reshape(dense(ops.reshape(x, (-1, channels))), (-1, *places, units))
+
+
+def heatmaps_of(trunk: keras.Model) -> Callable[[Film], Scores] | None:
+    """Give what makes heatmaps of films, uint8 (B, 224, 224, 1) to float32 (B, S, S); None where a trunk gives none."""
+    if "heatmap" not in trunk.output:
+        return None
+    alone = keras.Model(trunk.input, trunk.output["heatmap"])
+    return lambda films: np.asarray(alone(films.astype(np.float32), training=False))
 
 
 def weights_name(weights: str) -> str:

@@ -150,7 +150,7 @@ def draw_falls(figures: dict[str, Any]) -> Figure:
 
 
 def draw_films(films: Film, captions: list[str], heatmaps: Scores | None = None, columns: int = 6) -> Figure:
-    """Films in rows, each with a caption, and with Grad-CAM over it where heatmaps are given.
+    """Films in rows, each with a caption, and with its heatmap over it where heatmaps are given.
 
     Parameters
     ----------

@@ -21,9 +21,8 @@ from pneumo_train.conformal import fit_uncertain_band
 from pneumo_train.deletion import delete_evidence
 from pneumo_train.domain_measures import share_flagged
 from pneumo_train.domain_release import describe_domain, fit_model_domain
-from pneumo_train.gradcam import heatmaps_of
 from pneumo_train.measures import measure, ranking
-from pneumo_train.network import build_serving_model, rebuild_trunk
+from pneumo_train.network import build_serving_model, heatmaps_of, rebuild_trunk
 from pneumo_train.other_films import NONE, OtherFilms
 from pneumo_train.pixels import DecodedFilms
 from pneumo_train.plots import draw_curves, save

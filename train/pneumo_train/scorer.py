@@ -16,7 +16,7 @@ from pneumo_infer.images import Film
 from pneumo_infer.session import open_session
 from pneumo_train.calibrate import Scores
 from pneumo_train.conformal import UncertainBand
-from pneumo_train.gradcam import heatmaps_of
+from pneumo_train.network import heatmaps_of
 from pneumo_train.trained import load_trained
 
 BATCH = 32

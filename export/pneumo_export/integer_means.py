@@ -1,9 +1,7 @@
-"""What the last maps are made into, in fewer steps."""
+"""Means of quantised maps, added up as integers."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +10,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from pneumo_export.edits import (
-    Constants,
-    Shape,
     constants_of,
     drop_unread,
     insert_before,
@@ -22,44 +18,6 @@ from pneumo_export.edits import (
     settings_of,
     shapes_of,
 )
-
-
-def ask_each_place(graph: onnx.GraphProto, shapes: Mapping[str, Shape], constants: Constants) -> None:
-    """Ask a head of one dense layer at each place of the maps (channels last), and take the mean of what it says.
-
-    That mean is the logit, as before; what it says at each place is Grad-CAM before it is rectified (Selvaraju et al.,
-    "Grad-CAM", ICCV 2017, section 3.1), for which the graph else works out the head's gradient for each film.
-    """
-    producers = producers_of(graph)
-    logit, heatmap = producers.get("logit"), producers.get("heatmap")
-    bias = producers.get(logit.input[0]) if logit else None
-    head = producers.get(bias.input[0]) if bias else None
-    mean = producers.get(head.input[0]) if head else None
-    if heatmap is None or head is None or mean is None or (head.op_type, mean.op_type) != ("MatMul", "ReduceMean"):
-        return
-    maps = shapes.get(mean.input[0], [])
-    one_logit = head.input[1] in constants and constants[head.input[1]].shape[1:] == (1,)
-    over_places = len(mean.input) == 2 and constants[mean.input[1]].tolist() == [1, 2]
-    places = [side for side in maps[1:3] if isinstance(side, int) and side > 0]
-    if not one_logit or not over_places or settings_of(mean).get("keepdims", 1) or len(places) != 2:
-        return
-    evidence, whole, axes = f"{head.name}.evidence", head.output[0], mean.input[1]
-    share = set_constant(graph, f"{head.name}.share", np.array([1 / math.prod(places)], np.float32))
-    last = set_constant(graph, f"{head.name}.last", np.array([3], np.int64))
-    insert_before(
-        graph,
-        head,
-        helper.make_node("MatMul", [mean.input[0], head.input[1]], [evidence], name=evidence),
-        helper.make_node("ReduceMean", [evidence, axes], [whole], name=head.name, keepdims=0),
-    )
-    graph.node.remove(head)
-    insert_before(
-        graph,
-        heatmap,
-        helper.make_node("Squeeze", [evidence, last], [f"{evidence}.map"], name=f"{evidence}.map"),
-        helper.make_node("Mul", [f"{evidence}.map", share], [f"{evidence}.share"], name=f"{evidence}.share"),
-    )
-    heatmap.input[0] = f"{evidence}.share"
 
 
 def add_up_integers(proto: onnx.ModelProto) -> None:
