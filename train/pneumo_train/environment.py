@@ -1,4 +1,4 @@
-"""What a run computed with: processor, accelerators, and the version of every package."""
+"""What a run computed with: processor, devices, and the version of every package."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def describe_environment() -> dict[str, Any]:
         "processor": _processor(),
         "processors": usable_processors(),
         "backend": keras.backend.backend(),
-        "accelerators": _accelerators(),
+        "devices": _devices(),
         "packages": dict(sorted({d.name.lower(): d.version for d in distributions()}.items())),
     }
 
@@ -46,6 +46,7 @@ def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return next(names, platform.processor() or platform.machine())
 
 
-def _accelerators() -> list[str]:
-    devices: list[str] = keras.distribution.list_devices("gpu") if keras.backend.backend() != "torch" else []
+def _devices() -> list[str]:
+    """What the backend computes on; Keras does not tell with torch."""
+    devices: list[str] = keras.distribution.list_devices() if keras.backend.backend() != "torch" else []
     return devices
