@@ -48,5 +48,6 @@ def histograms(greys: Any) -> Any:
     """
     pixels = greys.shape[1] * greys.shape[2]
     flat = ops.reshape(greys, (-1, pixels))
-    high, low = ops.one_hot(flat // HALF, HALF, dtype="float32"), ops.one_hot(flat % HALF, HALF, dtype="float32")
+    first = flat // HALF
+    high, low = (ops.one_hot(digit, HALF, dtype="float32") for digit in (first, flat - HALF * first))
     return ops.reshape(ops.matmul(ops.transpose(high, (0, 2, 1)), low), (-1, GREYS))
