@@ -105,7 +105,7 @@ def write_weights(path: Path, data: Path) -> Path:
         layer.momentum = 0.0
         # Sixteen random blocks in a row would blow rounding errors up; each adds a little to its shortcut instead.
         if layer.name.endswith("_3_bn"):
-            layer.gamma.assign(np.full(layer.gamma.shape, 0.2))
+            layer.gamma.assign(np.full(layer.gamma.shape, 0.1))
     backbone(colour, training=True)
     backbone.save_weights(path)
     return path
