@@ -98,7 +98,7 @@ def prove(file: Path, precision: str, reference: Reference, films: ParityFilms) 
     ----------
     precision
         `fp32`: every probability within 1e-5 and no label flipped at any operating point; domain distances within
-        1e-4 of themselves, and heatmaps that correlate with those of Keras' gradients at 0.999 and more. `fp16` and
+        1e-4 of themselves, and heatmaps that correlate with Keras' at 0.999 and more. `fp16` and
         `int8`: ROC AUC, sensitivity and specificity at the default operating point, the share of films in and out of
         the domain and the median heatmap, within `LIMITS`.
     """
