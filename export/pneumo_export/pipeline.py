@@ -66,7 +66,7 @@ def export_onnx(
     ExportError
         The network gives no heatmaps or too coarse ones, there are too few films, or the folder cannot be written.
     """
-    _require_heatmaps(source)
+    require_heatmaps(source)
     films = parity_films(decoded, least_films)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -79,10 +79,18 @@ def export_onnx(
     return proofs
 
 
-def _require_heatmaps(source: TrainedModel) -> None:
+def require_heatmaps(source: TrainedModel) -> None:
+    """Refuse a network without heatmaps, or with coarser ones than the contract allows.
+
+    Raises
+    ------
+    ExportError
+        The message says what to do.
+    """
     heatmap = source.keras_model.get_layer("trunk").output.get("heatmap")
     if heatmap is None:
-        raise ExportError(source.path.name, "gives no heatmap: version 0.1 trained it", "export it with version 0.1")
+        remedy = "use the version of pneumo-export that exported it before, or train a model with this one"
+        raise ExportError(source.path.name, "gives no heatmap, since an earlier version trained it", remedy)
     if heatmap.shape[-1] < HEATMAP_SIDES[0]:
         raise ExportError(
             source.path.name,

@@ -1,4 +1,4 @@
-"""A network whose heatmaps are coarser than the contract allows is not exported."""
+"""A network without heatmaps, or with coarser ones than the contract allows, is not exported."""
 
 from __future__ import annotations
 
@@ -7,20 +7,38 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
+import pytest
 
+from pneumo_export.errors import ExportError
+from pneumo_export.pipeline import require_heatmaps
 from pneumo_train.calibrate import Calibration
 from pneumo_train.domain import Domain
 from pneumo_train.network import build_serving_model, build_trunk
 from pneumo_train.recipe import Network
+from pneumo_train.trained import TrainedModel
+
+COARSE = Network(backbone="resnet50", scaling="film")
+
+
+def serve(trunk: keras.Model) -> keras.Model:
+    nothing = np.zeros(1536, np.float32)
+    domain = Domain(np.eye(1536, dtype=np.float32), nothing, nothing[:, None], nothing[:1])
+    return build_serving_model(trunk, Calibration(1.0, 0.0), domain)
+
+
+def test_a_network_without_heatmaps_is_refused() -> None:
+    whole = build_trunk("none", COARSE)
+    outputs = {name: whole.output[name] for name in ("logit", "domain_features")}
+    model = serve(keras.Model(whole.input, outputs, name="trunk"))
+    with pytest.raises(ExportError, match="gives no heatmap"):
+        require_heatmaps(TrainedModel(Path("model.keras"), model, {}, ""))
 
 
 def test_a_network_with_coarse_heatmaps_is_refused(tiny_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(tiny_run, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints", "export"))
-    trunk = build_trunk("none", Network(backbone="resnet50", scaling="film"), side=128)
-    nothing = np.zeros(1536, np.float32)
-    domain = Domain(np.eye(1536, dtype=np.float32), nothing, nothing[:, None], nothing[:1])
-    build_serving_model(trunk, Calibration(1.0, 0.0), domain).save(run / "model.keras")
+    serve(build_trunk("none", COARSE, side=128)).save(run / "model.keras")
     command = [sys.executable, "-m", "pneumo_export", "--to", "onnx", "--least-films", "16"]
     done = subprocess.run(
         [*command, "--model", run / "model.keras", "--output", tmp_path / "out"],

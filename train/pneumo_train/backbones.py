@@ -28,12 +28,10 @@ DOMAIN_LAYERS = {
     "resnet50": ("conv3_block4_out", "conv4_block6_out"),
     "mobilenetv2": ("block_6_expand_relu", "block_13_expand_relu"),
 }
-FIRST_CONVOLUTION = {"resnet50": "conv1_conv", "mobilenetv2": "Conv1"}
-BUILDERS = {"resnet50": keras.applications.ResNet50, "mobilenetv2": keras.applications.MobileNetV2}
-
-
 # What halves the maps on the way into the last stage.
 LAST_STRIDES = {"resnet50": ("conv5_block1_0_conv", "conv5_block1_1_conv")}
+FIRST_CONVOLUTION = {"resnet50": "conv1_conv", "mobilenetv2": "Conv1"}
+BUILDERS = {"resnet50": keras.applications.ResNet50, "mobilenetv2": keras.applications.MobileNetV2}
 
 
 def build_backbone(name: str, weights: str, output_stride: int = 32) -> keras.Model:

@@ -106,7 +106,7 @@ def leave_one_style_out(
     settings: Annotated[list[str] | None, SETTINGS] = None,
     weights: Annotated[str | None, WEIGHTS] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder of the trainings and results; one that has some is gone on with.")
+        Path | None, typer.Option(help="Folder of the trainings and results; continues with what is there.")
     ] = None,
     clusters: Annotated[
         list[int] | None,
@@ -216,7 +216,9 @@ def publish(
 
 @app.command()
 def results(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs; none renders the page anew.")] = [],  # noqa: B006  # typer's
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of finished runs to add; without any, only the page is written.")
+    ] = [],  # noqa: B006  # typer's
     rows: Annotated[Path, typer.Option(help="Where a row of each run is kept.")] = Path("train/results"),
     to: Annotated[Path, typer.Option(help="The page to write.")] = Path("train/RESULTS.md"),
 ) -> None:

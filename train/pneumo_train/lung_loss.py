@@ -1,4 +1,4 @@
-"""What teaches a network where the lungs lie, beside the labels."""
+"""Auxiliary loss: the network learns where the lungs are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-WEIGHT = 0.5  # beside the loss of the labels
+WEIGHT = 0.5  # relative to the classification loss
 
 
 @keras.saving.register_keras_serializable("pneumo_train")

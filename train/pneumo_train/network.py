@@ -76,7 +76,7 @@ def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> ker
 
 
 def rebuild_trunk(trunk: keras.Model, network: Network, side: int = NETWORK_SIZE) -> keras.Model:
-    """Build a trunk anew with another's weights, under the precision and on the devices that are set now."""
+    """Build a new trunk with another's weights, under the precision and on the devices that are set now."""
     rebuilt = build_trunk("none", network, side)
     rebuilt.set_weights(trunk.get_weights())
     return rebuilt

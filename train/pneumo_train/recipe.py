@@ -104,7 +104,7 @@ class Fit(Section):
     `weights` in the loss, or by `sampling`: an epoch has each film of the smaller class and as many others, drawn for
     it. Validation, the checkpoints that are kept and the model that comes out have `averaged_weights` as the momentum
     of an exponential moving average over the optimiser's steps (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992); 0
-    does without. `keep` says which epoch is handed on: the one with the best validation AUC, or the last.
+    does without. `keep` says which epoch the next phase starts from: the one with the best validation AUC, or the last.
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = None

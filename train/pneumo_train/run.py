@@ -206,7 +206,7 @@ def read_own_recipe(folder: Path) -> Recipe:
     try:
         return read_recipe(str(folder / RECIPE_FILE))
     except RecipeError as error:
-        remedy = "use the version of pneumo-train that made the run, or train anew into another folder"
+        remedy = "use the version of pneumo-train that made the run, or train again into another folder"
         raise RunError(error.subject, error.problem, remedy) from error
 
 
@@ -250,7 +250,7 @@ def decode_with_progress(root: Path, films: list[IndexedFilm], cache: Path | Non
 
 
 def split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFilms:
-    """Decode the films of a run in the split that its folder has; deal them out first where it has none yet.
+    """Decode the films of a run in the split that its folder has; split them first where it has none yet.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Pictures of what a model says of single films: beside the class, and beside the style score."""
+"""Plots of the scores of single films: by class, and against the style score."""
 
 from __future__ import annotations
 

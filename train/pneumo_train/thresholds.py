@@ -42,7 +42,9 @@ def choose_thresholds(logit: Logit, films: Film, targets: Scores) -> tuple[Calib
     return calibration, choose_operating_points(targets, calibration(logits), CHOSEN_ON)
 
 
-def measure_degraded(probability: Callable[[Film], Scores], films: Film, targets: Scores, threshold: float) -> Points:
+def measure_degraded(
+    probability: Callable[[Film], Scores], films: Film, targets: Scores, threshold: float
+) -> dict[str, Any]:
     """Measure degraded copies of films, other copies than thresholds are chosen on.
 
     Returns
