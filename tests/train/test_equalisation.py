@@ -8,17 +8,17 @@ import keras
 import numpy as np
 import pytest
 
-from pneumo_train.equalisation import UNIFORM_DEVIATION, equalised, histograms
+from pneumo_train.equalisation import EVERY, UNIFORM_DEVIATION, equalised, histograms
 
 
 @pytest.fixture(scope="module")
 def equalise() -> keras.Model:
-    films = keras.Input((32, 48, 1))
+    films = keras.Input((30, 48, 1))
     return keras.Model(films, equalised(films))
 
 
 def film(seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(20, 236, (3, 32, 48, 1)).astype(np.float32)
+    return np.random.default_rng(seed).integers(20, 236, (3, 30, 48, 1)).astype(np.float32)
 
 
 def test_histograms_count_each_grey() -> None:
@@ -28,7 +28,7 @@ def test_histograms_count_each_grey() -> None:
 
 
 def test_greys_become_ranks(equalise: keras.Model) -> None:
-    films = np.repeat(np.repeat(film()[:, ::2, ::2], 2, axis=1), 2, axis=2)  # so that every pixel is counted
+    films = np.repeat(np.repeat(film()[:, ::EVERY, ::EVERY], EVERY, axis=1), EVERY, axis=2)  # so that every pixel is counted
     ranks = [[(plane < grey).mean() + (plane == grey).mean() / 2 for grey in plane.ravel()] for plane in films]
     expected = (np.reshape(ranks, films.shape) - 0.5) / UNIFORM_DEVIATION
     np.testing.assert_allclose(equalise(films), expected, atol=1e-4)
@@ -50,7 +50,7 @@ def test_a_black_border_does_not_shift_the_rest(equalise: keras.Model) -> None:
 
 def test_a_blank_film_is_finite(equalise: keras.Model) -> None:
     for grey in (0, 128, 255):
-        assert np.isfinite(np.asarray(equalise(np.full((1, 32, 48, 1), grey, np.float32)))).all()
+        assert np.isfinite(np.asarray(equalise(np.full((1, 30, 48, 1), grey, np.float32)))).all()
 
 
 def test_it_is_saved_without_our_code(equalise: keras.Model, tmp_path: Path) -> None:

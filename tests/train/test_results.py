@@ -33,7 +33,7 @@ def test_a_row_is_what_the_run_measured(tiny: TinyTraining, tiny_run: Path) -> N
     assert row.figures["test"]["worst AUC under corruptions"] == min(shift["auc"] for shift in stress.values())
     assert row.films == sum(film["split"] == "train" for film in read_csv(tiny_run / "split.csv"))
     assert row.seed == 7
-    assert row.epochs == ["head 8 at 224 px", "top 10 layers 2 at 224 px"]
+    assert row.epochs == ["head 8 at 112 px", "top 10 layers 2 at 112 px"]
     assert row.megabytes == pytest.approx((tiny_run / "model.keras").stat().st_size / 1e6)
     assert row.weights == tiny.weights.name
     assert row.command == f"pneumo-train --recipe tiny.toml --weights {tiny.weights.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 GREYS = 256
@@ -49,5 +50,10 @@ def histograms(greys: Any) -> Any:
     pixels = greys.shape[1] * greys.shape[2]
     flat = ops.reshape(greys, (-1, pixels))
     first = flat // HALF
-    high, low = (ops.one_hot(digit, HALF, dtype="float32") for digit in (first, flat - HALF * first))
+    high, low = (one_hot(digit) for digit in (first, flat - HALF * first))
     return ops.reshape(ops.matmul(ops.transpose(high, (0, 2, 1)), low), (-1, GREYS))
+
+
+def one_hot(digits: Any) -> Any:
+    """Code digits: int32 (N, P) to float32 (N, P, 16). ONNX' own OneHot differs between engines in what it accepts."""
+    return ops.cast(ops.equal(ops.expand_dims(digits, -1), np.arange(HALF, dtype=np.int32)), "float32")
