@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pneumo_train.calibrate import Scores
-from pneumo_train.quiet import quiet_import
+from pneumo_train.import_quietly import quiet_import
+from pneumo_train.model.calibration import Scores
 
 with quiet_import():
-    from pneumo_export.gates import LIMITS
-    from pneumo_train.measures import figures_at
+    from pneumo_export.parity.gates import LIMITS
+    from pneumo_train.evaluation.metrics import figures_at
 
 
 @dataclass(frozen=True, slots=True)

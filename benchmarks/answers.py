@@ -14,8 +14,8 @@ from benchmarks.engines import OURS
 from benchmarks.record import Bound, Comparison, RatioOf
 from benchmarks.turns import take_turns
 from pneumo_infer import Classifier
-from pneumo_infer.model import packaged_models
-from pneumo_infer.session import open_session
+from pneumo_infer.model.info import packaged_models
+from pneumo_infer.model.session import open_session
 
 FULL_SIZE = 2000  # pixels of the longer side
 BY_HAND, LEAST = "by hand", "entropy decoding and the network"

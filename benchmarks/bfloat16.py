@@ -17,7 +17,7 @@ import numpy as np
 import typer
 
 from benchmarks.record import Comparison, publish
-from pneumo_train.quiet import quiet_import
+from pneumo_train.import_quietly import quiet_import
 
 HOW = (
     "Milliseconds of one training step of ResNet50, all layers, at {side} px in batches of {batch}, in bfloat16 (as "
@@ -35,7 +35,7 @@ def main(
     """Time training steps in both precisions."""
     load = os.getloadavg()[0]
     with quiet_import():
-        from pneumo_train.devices import BFLOAT16_FLAGS, processor_flags
+        from pneumo_train.training.devices import BFLOAT16_FLAGS, processor_flags
 
     found = ", ".join(sorted(BFLOAT16_FLAGS & processor_flags())) or "no bfloat16"
     took = time_steps(side, batch, steps)
@@ -46,7 +46,7 @@ def main(
 
 def time_steps(side: int, batch: int, steps: int) -> dict[str, list[float]]:
     """Milliseconds of each step, by precision."""
-    from pneumo_train.devices import computing
+    from pneumo_train.training.devices import computing
 
     models: dict[str, Any] = {}
     for precision in ("float32", "bfloat16"):

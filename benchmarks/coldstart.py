@@ -21,8 +21,8 @@ import typer
 
 from benchmarks.environments import OURS, fresh_environment
 from benchmarks.record import Comparison, publish
-from pneumo_infer.cli import SAMPLES
-from pneumo_infer.model import packaged_models
+from pneumo_infer.cli.command import SAMPLES
+from pneumo_infer.model.info import packaged_models
 
 KERAS_MODEL = Path(__file__).parents[1] / "models" / "pneumo-resnet50.keras"
 BARE = """

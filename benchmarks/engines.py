@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pneumo_infer.images import Film
-from pneumo_infer.model import OUTPUTS, packaged_models
-from pneumo_infer.session import open_session
+from pneumo_infer.films.raster import Film
+from pneumo_infer.model.info import OUTPUTS, packaged_models
+from pneumo_infer.model.session import open_session
 
 Engine = Callable[[np.ndarray], Any]
 ONE_AT_A_TIME = {"PERFORMANCE_HINT": "LATENCY"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pneumo_infer.inputs import expand
+from pneumo_infer.cli.inputs import expand
 
 
 def films_under(folder: Path) -> list[Path]:

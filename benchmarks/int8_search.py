@@ -18,19 +18,19 @@ import typer
 from benchmarks.films import noise_films
 from benchmarks.record import machine
 from benchmarks.turns import take_turns
-from pneumo_infer.files import write_whole
-from pneumo_train.quiet import quiet_import
+from pneumo_infer.atomic_write import write_whole
+from pneumo_train.import_quietly import quiet_import
 
 with quiet_import():
     import onnx
 
-    from pneumo_export.graph import convert
-    from pneumo_export.int8 import CHOSEN, Quantisation, choose_calibration_rows, prepare, quantise_prepared
-    from pneumo_export.running import run_file
-    from pneumo_infer.session import open_session
-    from pneumo_train.measures import figures_at
-    from pneumo_train.run import read_split, training_films
-    from pneumo_train.trained import load_trained
+    from pneumo_export.convert import convert
+    from pneumo_export.parity.run_onnx import run_file
+    from pneumo_export.precisions.int8 import CHOSEN, Quantisation, choose_calibration_rows, prepare, quantise_prepared
+    from pneumo_infer.model.session import open_session
+    from pneumo_train.evaluation.metrics import figures_at
+    from pneumo_train.model.trained import load_trained
+    from pneumo_train.training.run import read_split, training_films
 
 VARIANTS: dict[str, Quantisation] = {
     "as it ships": CHOSEN,

@@ -21,8 +21,8 @@ import numpy as np
 import typer
 
 from benchmarks.record import Comparison, publish
-from pneumo_train.memory import keep_freed_memory
-from pneumo_train.quiet import quiet_import
+from pneumo_train.import_quietly import quiet_import
+from pneumo_train.malloc_tuning import keep_freed_memory
 
 app = typer.Typer(add_completion=False)
 OURS, PEER = "kept", "handed-back"
@@ -78,8 +78,8 @@ def train(kind: str, recipe: str, phase: int, batches: int) -> None:
 def _time_epoch(recipe_name: str, number: int, batches: int) -> float:
     with quiet_import():
         import keras
-    from pneumo_train.batches import FilmBatches
-    from pneumo_train.network import build_training_model, build_trunk, set_trainable
+    from pneumo_train.data.batches import FilmBatches
+    from pneumo_train.model.network import build_training_model, build_trunk, set_trainable
     from pneumo_train.recipe import read_recipe
 
     recipe = read_recipe(recipe_name)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import Bound, Comparison
-from pneumo_infer.images import Film
-from pneumo_train.calibrate import Scores
-from pneumo_train.quiet import quiet_import
+from pneumo_infer.films.raster import Film
+from pneumo_train.import_quietly import quiet_import
+from pneumo_train.model.calibration import Scores
 
 with quiet_import():
     import onnx
@@ -30,12 +30,12 @@ with quiet_import():
         with_nncf,
     )
     from benchmarks.timed_engines import KINDS
-    from pneumo_export.graph import convert
-    from pneumo_export.int8 import choose_calibration_rows
-    from pneumo_export.running import run_file
-    from pneumo_train.measures import figures_at
-    from pneumo_train.run import read_split, training_films
-    from pneumo_train.trained import load_trained
+    from pneumo_export.convert import convert
+    from pneumo_export.parity.run_onnx import run_file
+    from pneumo_export.precisions.int8 import choose_calibration_rows
+    from pneumo_train.evaluation.metrics import figures_at
+    from pneumo_train.model.trained import load_trained
+    from pneumo_train.training.run import read_split, training_films
 
 
 def compare_engines(model: Path, data: Path, rounds: int, processes: int) -> tuple[list[Comparison], dict[str, Any]]:

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias
 from rich.console import Console
 from rich.table import Table
 
-from pneumo_infer.files import write_json
-from pneumo_infer.processors import usable_processors
+from pneumo_infer.atomic_write import write_json
+from pneumo_infer.cpu_count import usable_processors
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("pneumo-infer", "onnxruntime", "numpy", "pillow", "openvino", "tensorflow", "keras", "torch")

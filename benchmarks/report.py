@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.record import HEADER, RESULTS, Comparison
-from pneumo_infer.files import write_whole
+from pneumo_infer.atomic_write import write_whole
 
 INTRODUCTION = """# Benchmarks
 

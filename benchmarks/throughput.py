@@ -22,8 +22,8 @@ import typer
 from benchmarks.films import films_under, megapixels
 from benchmarks.record import Comparison, publish
 from pneumo_infer import Classifier
-from pneumo_infer.model import OUTPUTS, packaged_models
-from pneumo_infer.preprocess import read_pixels
+from pneumo_infer.films.preprocess import read_pixels
+from pneumo_infer.model.info import OUTPUTS, packaged_models
 
 TURN = 200  # films
 HOW = (

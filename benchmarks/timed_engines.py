@@ -35,7 +35,7 @@ def open_runtimes(_model: Path, folder: Path) -> dict[str, Engine]:
 
 def open_tensorflow(model: Path, _folder: Path) -> dict[str, Engine]:
     """Keras and TensorFlow, which train, too."""
-    from pneumo_train.trained import load_trained
+    from pneumo_train.model.trained import load_trained
 
     return with_keras(load_trained(model).keras_model)
 

@@ -21,7 +21,7 @@ import typer
 
 from benchmarks.films import films_under, megapixels
 from benchmarks.record import Bound, Comparison, RatioOf, publish
-from pneumo_train.quiet import quiet_import
+from pneumo_train.import_quietly import quiet_import
 
 if TYPE_CHECKING:
     from pneumo_train.recipe import Recipe
@@ -89,11 +89,11 @@ def load_feeds(data: Path, recipe: Recipe, batches: int) -> dict[str, Callable[[
     import keras
     import tensorflow as tf
 
-    from pneumo_infer.preprocess import NETWORK_SIZE
-    from pneumo_train.batches import FilmBatches
-    from pneumo_train.dataset import index_films
-    from pneumo_train.network import build_training_model, build_trunk, set_trainable
-    from pneumo_train.pixels import decode_films
+    from pneumo_infer.films.preprocess import NETWORK_SIZE
+    from pneumo_train.data.batches import FilmBatches
+    from pneumo_train.data.decode import decode_films
+    from pneumo_train.data.index import index_films
+    from pneumo_train.model.network import build_training_model, build_trunk, set_trainable
 
     decoded = decode_films(data, index_films(data))
     targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)

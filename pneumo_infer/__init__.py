@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
     from pneumo_infer.errors import DeviceError, ImageError, MissingExtraError, ModelError, PneumoError
     from pneumo_infer.limits import Limits
-    from pneumo_infer.model import Model, OperatingPoint
+    from pneumo_infer.model.info import ModelInfo, OperatingPoint
     from pneumo_infer.prediction import Prediction
 
 _HOMES = {
@@ -19,9 +19,9 @@ _HOMES = {
     "ImageError": "errors",
     "Limits": "limits",
     "MissingExtraError": "errors",
-    "Model": "model",
+    "ModelInfo": "model.info",
     "ModelError": "errors",
-    "OperatingPoint": "model",
+    "OperatingPoint": "model.info",
     "PneumoError": "errors",
     "Prediction": "prediction",
 }
@@ -31,8 +31,8 @@ __all__ = [
     "ImageError",
     "Limits",
     "MissingExtraError",
-    "Model",
     "ModelError",
+    "ModelInfo",
     "OperatingPoint",
     "PneumoError",
     "Prediction",

@@ -1,5 +1,5 @@
 """python -m pneumo_infer."""
 
-from pneumo_infer.cli import main
+from pneumo_infer.cli.main import main
 
 main()

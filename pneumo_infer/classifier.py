@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumo_infer.cpu_count import usable_processors
 from pneumo_infer.errors import ImageError, ModelError
-from pneumo_infer.images import Film, FilmSource, source_name
+from pneumo_infer.films.prefetch import Read, read_batches
+from pneumo_infer.films.preprocess import PREPROCESS, fill_up, read_pixels
+from pneumo_infer.films.raster import Film, FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
-from pneumo_infer.model import LABELS, OUTPUTS, Model, packaged_models, parse_model
+from pneumo_infer.model.info import LABELS, OUTPUTS, ModelInfo, packaged_models, parse_model
+from pneumo_infer.model.session import Device, open_session
 from pneumo_infer.prediction import NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTAIN, Prediction
-from pneumo_infer.preprocess import PREPROCESS, fill_up, read_pixels
-from pneumo_infer.processors import usable_processors
-from pneumo_infer.reading import Read, read_batches
-from pneumo_infer.session import Device, open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -89,7 +89,7 @@ class Classifier:
         Parameters
         ----------
         film
-            A path, bytes, a binary stream, a Pillow image or an array; see `pneumo_infer.images.read_film`.
+            A path, bytes, a binary stream, a Pillow image or an array; see `pneumo_infer.films.raster.read_film`.
 
         Raises
         ------
@@ -214,7 +214,7 @@ class Classifier:
         return f"Classifier({self.model.path.name!r}, device={self.device!r}, threshold={self.threshold:.4f})"
 
 
-def describe(path: Path, session: Any) -> Model:
+def describe(path: Path, session: Any) -> ModelInfo:
     """Read what the model in a session says of itself.
 
     Raises
@@ -237,7 +237,7 @@ def describe(path: Path, session: Any) -> Model:
     return model
 
 
-def _decide_threshold(model: Model, threshold: float | str | None) -> tuple[float, str | None]:
+def _decide_threshold(model: ModelInfo, threshold: float | str | None) -> tuple[float, str | None]:
     if threshold is None or isinstance(threshold, str):
         point = model.operating_point(threshold)
         return point.threshold, point.name

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from pneumo_infer.errors import ImageError
-    from pneumo_infer.images import FilmSource
+    from pneumo_infer.films.raster import FilmSource
 
 NEEDS_REVIEW = "NEEDS_REVIEW"
 OUTCOMES = ("NORMAL", "PNEUMONIA", NEEDS_REVIEW)
@@ -96,8 +96,8 @@ class Prediction:
         ImageError
             The film cannot be read, or could not be when this prediction was made.
         """
-        from pneumo_infer.heatmap import draw_overlay
-        from pneumo_infer.images import read_film
+        from pneumo_infer.films.raster import read_film
+        from pneumo_infer.overlay import draw_overlay
 
         if self.error is not None:
             raise self.error

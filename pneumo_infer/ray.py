@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pneumo_infer.classifier import Classifier
+from pneumo_infer.cli.inputs import as_named_stream
 from pneumo_infer.errors import MissingExtraError, PneumoError
-from pneumo_infer.images import FILE_SUFFIXES
-from pneumo_infer.inputs import as_named_stream
+from pneumo_infer.films.raster import FILE_SUFFIXES
+from pneumo_infer.model.session import Device
 from pneumo_infer.prediction import RECORD_FIELDS
-from pneumo_infer.session import Device
 
 if TYPE_CHECKING:
     import pyarrow

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.images import read_film
+from pneumo_infer.films.raster import read_film
 
 SIDE = 48
 LONGEST_RUN = 64

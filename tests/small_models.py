@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pneumo_infer.preprocess import PREPROCESS
+from pneumo_infer.films.preprocess import PREPROCESS
 
 POINT = {
     "threshold": 0.5,

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from pneumo_export.parity import ParityFilms
-from pneumo_train.trained import TrainedModel
+from pneumo_export.parity.proof import ParityFilms
+from pneumo_train.model.trained import TrainedModel
 
 
 @dataclass(frozen=True)

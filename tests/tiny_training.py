@@ -94,7 +94,7 @@ def write_weights(path: Path, data: Path) -> Path:
     """Stand in for ImageNet weights: random ones whose batch normalisation has seen films."""
     import keras
 
-    from pneumo_infer.preprocess import read_pixels
+    from pneumo_infer.films.preprocess import read_pixels
 
     keras.utils.set_random_seed(3)
     backbone = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(224, 224, 3))

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumo_export.formats import FORMATS
+from pneumo_export.targets import FORMATS
 from pneumo_infer.errors import MissingExtraError, PneumoError
-from pneumo_train.quiet import quiet_import
+from pneumo_train.import_quietly import quiet_import
 
 if TYPE_CHECKING:
-    from pneumo_export.parity import Proof
+    from pneumo_export.parity.proof import Proof
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -84,7 +84,7 @@ def check(
     """Repeat the proof on a file that exists."""
     with _exit_codes():
         with _export_extra(), quiet_import():
-            from pneumo_export.recheck import check_file
+            from pneumo_export.parity.recheck import check_file
         proof = check_file(file, against, data, least_films)
         _print_gates(proof)
         proof.require("export it again, and do not use this file")
@@ -96,10 +96,10 @@ def _export(
     with _export_extra(), quiet_import():
         from pneumo_export.pipeline import PRECISIONS
         from pneumo_export.source import latest_model
-        from pneumo_train.run import read_split
-        from pneumo_train.trained import load_trained
+        from pneumo_train.model.trained import load_trained
+        from pneumo_train.training.run import read_split
 
-        target = import_module(f"pneumo_export.formats.{to}")
+        target = import_module(f"pneumo_export.targets.{to}")
     path = model or latest_model(Path("runs"))
     source = load_trained(path)
     decoded = read_split(path.parent, data)

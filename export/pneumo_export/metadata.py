@@ -7,10 +7,10 @@ import json
 import onnx
 
 from pneumo_infer import __version__
-from pneumo_infer.model import SCHEMA
-from pneumo_infer.preprocess import PREPROCESS
-from pneumo_infer.reference import Reference
-from pneumo_train.trained import TrainedModel
+from pneumo_infer.drift.reference import Reference
+from pneumo_infer.films.preprocess import PREPROCESS
+from pneumo_infer.model.info import SCHEMA
+from pneumo_train.model.trained import TrainedModel
 
 INTENDED_USE = (
     "Research and decision support on frontal chest films of children aged one to five. Not a cleared medical device: "

@@ -8,27 +8,27 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from pneumo_export.card import model_card
+from pneumo_export.card.card import model_card
+from pneumo_export.card.figures import draw_card
+from pneumo_export.convert import check_graph, convert
 from pneumo_export.errors import ExportError
-from pneumo_export.figures import draw_card
-from pneumo_export.fp16 import halve
-from pneumo_export.graph import check_graph, convert
-from pneumo_export.half_storage import store_in_half
-from pneumo_export.int8 import choose_calibration_rows, quantise
 from pneumo_export.metadata import add_metadata
-from pneumo_export.names import settle_names
-from pneumo_export.parity import ParityFilms, Proof, prove
-from pneumo_export.reference import ask_keras
-from pneumo_export.running import run_file, run_outputs
-from pneumo_infer.checksum import CHECKSUMS, file_digest
-from pneumo_infer.files import write_json, write_whole
-from pneumo_infer.model import HEATMAP_SIDES
-from pneumo_infer.reference import measure_reference
-from pneumo_train.degrade import LIMIT_SEED, degrade
-from pneumo_train.domain import choose_limit
-from pneumo_train.pixels import DecodedFilms
-from pneumo_train.run import training_films
-from pneumo_train.trained import TrainedModel
+from pneumo_export.parity.keras_reference import ask_keras
+from pneumo_export.parity.proof import ParityFilms, Proof, prove
+from pneumo_export.parity.run_onnx import run_file, run_outputs
+from pneumo_export.precisions.fp16 import halve
+from pneumo_export.precisions.int8 import choose_calibration_rows, quantise
+from pneumo_export.rewrites.half_storage import store_in_half
+from pneumo_export.rewrites.names import settle_names
+from pneumo_infer.atomic_write import write_json, write_whole
+from pneumo_infer.drift.reference import measure_reference
+from pneumo_infer.model.checksum import CHECKSUMS, file_digest
+from pneumo_infer.model.info import HEATMAP_SIDES
+from pneumo_train.augmentation.degrade import LIMIT_SEED, degrade
+from pneumo_train.data.decode import DecodedFilms
+from pneumo_train.model.trained import TrainedModel
+from pneumo_train.ood.detector import choose_limit
+from pneumo_train.training.run import training_films
 
 PRECISIONS = ("fp32", "fp16", "int8")
 ENOUGH_FILMS = 256

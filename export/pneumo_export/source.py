@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pneumo_export.errors import ExportError
-from pneumo_train.trained import MODEL_FILE, description_of
+from pneumo_train.model.trained import MODEL_FILE, description_of
 
 
 def latest_model(runs: Path) -> Path:

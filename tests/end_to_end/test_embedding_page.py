@@ -14,7 +14,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from pneumo_infer.cli import SAMPLES
+from pneumo_infer.cli.command import SAMPLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "embedding.md"
 SECTIONS = dict(re.findall(r"## ([^\n]+)\n(?:(?!\n## ).)*?```python\n(.*?)```", PAGE.read_text(), re.DOTALL))

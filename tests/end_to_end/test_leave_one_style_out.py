@@ -14,7 +14,7 @@ from stopped_runs import stop_run
 from styled_data import write_styled_films
 from tiny_training import TinyTraining, read_csv
 
-from pneumo_train.measures import wilson_interval
+from pneumo_train.evaluation.metrics import wilson_interval
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from pneumo_infer import Classifier
-from pneumo_infer.model import packaged_models
-from pneumo_infer.preprocess import read_pixels
+from pneumo_infer.films.preprocess import read_pixels
+from pneumo_infer.model.info import packaged_models
 
 # The oldest that pyproject.toml allows, the newest there is, and an engine of other people.
 ENVIRONMENTS = {

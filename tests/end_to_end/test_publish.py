@@ -10,10 +10,10 @@ from pathlib import Path
 import keras
 import pytest
 
-from pneumo_train.environment import note_environment
 from pneumo_train.errors import RunError
-from pneumo_train.publish import publish_run
-from pneumo_train.trained import load_trained
+from pneumo_train.model.trained import load_trained
+from pneumo_train.release.publish import publish_run
+from pneumo_train.training.environment import note_environment
 
 
 def test_a_run_is_published_without_paths(tiny_run: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import dying_worker
 import pytest
 
 from pneumo_infer import Classifier
-from pneumo_infer.cli import SAMPLES
+from pneumo_infer.cli.command import SAMPLES
 
 pytest.importorskip("ray")
 FILMS = 96

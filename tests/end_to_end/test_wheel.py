@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from pneumo_infer import Classifier
-from pneumo_infer.cli import SAMPLES
+from pneumo_infer.cli.command import SAMPLES
 
 ROOT = Path(__file__).parents[2]
 NEWEST_PYTHON = "3.13"

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import pytest
 
-from pneumo_export.card import model_card
-from pneumo_train.trained import TrainedModel, description_of
+from pneumo_export.card.card import model_card
+from pneumo_train.model.trained import TrainedModel, description_of
 
 KERAS_FILE = Path(__file__).parents[2] / "models" / "pneumo-resnet50.keras"
 FIGURES = ("auc", "sensitivity", "specificity")

@@ -13,11 +13,11 @@ import pytest
 
 from pneumo_export.errors import ExportError
 from pneumo_export.pipeline import require_heatmaps
-from pneumo_train.calibrate import Calibration
-from pneumo_train.domain import Domain
-from pneumo_train.network import build_serving_model, build_trunk
+from pneumo_train.model.calibration import Calibration
+from pneumo_train.model.network import build_serving_model, build_trunk
+from pneumo_train.model.trained import TrainedModel
+from pneumo_train.ood.detector import Domain
 from pneumo_train.recipe import Network
-from pneumo_train.trained import TrainedModel
 
 COARSE = Network(backbone="resnet50", scaling="film")
 

@@ -8,7 +8,7 @@ import pytest
 from onnx import helper
 from small_graphs import answers, operators, small_graph
 
-from pneumo_export.cpu_layout import arrange_for_cpu
+from pneumo_export.rewrites.cpu_layout import arrange_for_cpu
 
 SIDE = 32
 

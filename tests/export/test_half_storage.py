@@ -6,7 +6,7 @@ import numpy as np
 from onnx import helper
 from small_graphs import answers, small_graph
 
-from pneumo_export.half_storage import store_in_half
+from pneumo_export.rewrites.half_storage import store_in_half
 
 
 def test_what_float16_can_represent_is_stored_in_half_the_bytes() -> None:

@@ -9,7 +9,7 @@ from onnx import helper
 from small_graphs import answers, operators, small_graph
 from staged import Staged
 
-from pneumo_export.integer_means import add_up_integers
+from pneumo_export.rewrites.integer_means import add_up_integers
 
 MAPS = np.random.default_rng(3).normal(size=(2, 5, 4, 3)).astype(np.float32)
 

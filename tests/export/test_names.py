@@ -6,8 +6,8 @@ import onnx
 from onnx import TensorProto, helper
 from staged import Staged
 
-from pneumo_export.graph import convert
-from pneumo_export.names import settle_names
+from pneumo_export.convert import convert
+from pneumo_export.rewrites.names import settle_names
 
 
 def test_names_are_unique_and_settled_once_and_for_all() -> None:

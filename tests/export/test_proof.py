@@ -15,15 +15,15 @@ from staged import Staged, scale_largest_weights, tamper
 from tiny_training import TinyTraining
 
 from pneumo_export.errors import ExportError, GraphError, ParityError
-from pneumo_export.gates import Gate
-from pneumo_export.parity import prove
+from pneumo_export.parity.gates import Gate
+from pneumo_export.parity.keras_reference import ask_keras
+from pneumo_export.parity.proof import prove
 from pneumo_export.pipeline import parity_films, publish
-from pneumo_export.reference import ask_keras
 from pneumo_infer import Classifier
-from pneumo_infer.checksum import CHECKSUMS, file_digest
-from pneumo_infer.drift import compare
-from pneumo_infer.reference import read_reference
-from pneumo_train.run import read_split, training_films
+from pneumo_infer.drift.comparison import compare
+from pneumo_infer.drift.reference import read_reference
+from pneumo_infer.model.checksum import CHECKSUMS, file_digest
+from pneumo_train.training.run import read_split, training_films
 
 
 def test_untouched_files_pass_and_get_their_names(staged: Staged, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnxruntime.quantization.calibrate import HistogramCollector
 
-from pneumo_export.ranges import LargeMagnitudes
+from pneumo_export.precisions.ranges import LargeMagnitudes
 
 
 @pytest.mark.parametrize("percentile", [99.9, 99.999])

@@ -9,10 +9,10 @@ import pytest
 from staged import Staged, scale_largest_weights, tamper
 
 from pneumo_export.errors import ExportError, GraphError
+from pneumo_export.parity.recheck import check_file
 from pneumo_export.pipeline import publish
-from pneumo_export.recheck import check_file
 from pneumo_infer import ModelError
-from pneumo_infer.checksum import CHECKSUMS
+from pneumo_infer.model.checksum import CHECKSUMS
 
 
 @pytest.fixture(scope="module")

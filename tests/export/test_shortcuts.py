@@ -10,7 +10,7 @@ import pytest
 from onnx import helper, numpy_helper
 from small_graphs import answers, operators, small_graph
 
-from pneumo_export.shortcuts import Joined, join_shortcuts, match_ranges
+from pneumo_export.rewrites.shortcuts import Joined, join_shortcuts, match_ranges
 
 MAPS = np.random.default_rng(3).uniform(0, 4, (2, 6, 9, 9)).astype(np.float32)
 

@@ -11,8 +11,8 @@ import pytest
 from small_models import METADATA, write_model
 
 from pneumo_infer import Classifier, ModelError
-from pneumo_infer.checksum import CHECKSUMS, file_digest
-from pneumo_infer.model import packaged_models
+from pneumo_infer.model.checksum import CHECKSUMS, file_digest
+from pneumo_infer.model.info import packaged_models
 
 
 @pytest.fixture

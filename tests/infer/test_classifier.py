@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumo_infer import Classifier, DeviceError, ImageError, ModelError, Prediction
-from pneumo_infer.cli import SAMPLES
-from pneumo_infer.preprocess import fill_up, read_pixels
-from pneumo_infer.session import CUDA, load_onnxruntime, open_session
+from pneumo_infer.cli.command import SAMPLES
+from pneumo_infer.films.preprocess import fill_up, read_pixels
+from pneumo_infer.model.session import CUDA, load_onnxruntime, open_session
 
 GOLDEN: dict[str, float] = json.loads((Path(__file__).parent / "golden.json").read_text())
 # int8 sums round differently from one processor's instructions to another's.

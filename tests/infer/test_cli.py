@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from pneumo_infer import __version__
-from pneumo_infer.cli import IN_THE_ENVIRONMENT, SAMPLES, Command, are_films_alone, main
-from pneumo_infer.options import app
+from pneumo_infer.cli.command import IN_THE_ENVIRONMENT, SAMPLES, Command, are_films_alone, main
+from pneumo_infer.cli.options import app
 from pneumo_infer.prediction import RECORD_FIELDS
 
 NORMAL, PNEUMONIA = SAMPLES / "normal.png", SAMPLES / "pneumonia.png"

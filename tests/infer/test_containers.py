@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumo_infer import Classifier
-from pneumo_infer.cli import SAMPLES
-from pneumo_infer.images import read_film
+from pneumo_infer.cli.command import SAMPLES
+from pneumo_infer.films.raster import read_film
 
 FULL_SIZE = sorted(SHARED_FILMS.glob("full_size/*/*.jpeg"))
 

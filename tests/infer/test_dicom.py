@@ -18,7 +18,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.images import read_film
+from pneumo_infer.films.raster import read_film
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 EIGHT_BITS = np.round(RAMP / 4095 * 255).astype(np.uint8)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pneumo_infer import Classifier, ImageError
-from pneumo_infer.cli import SAMPLES
-from pneumo_infer.images import read_film
+from pneumo_infer.cli.command import SAMPLES
+from pneumo_infer.films.raster import read_film
 
 SKIMAGE_DATA = Path(skimage.__file__).parent / "data"
 DICOM_FILES = sorted((Path(pydicom.__file__).parent / "data" / "test_files").rglob("*.dcm"))

@@ -11,8 +11,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binom, chi2
 
-from pneumo_infer.drift import FALSE_ALARMS, LARGE_SHIFT, LEAST_FILMS, TOLERATED_SHARE, Drift, Verdict, compare
-from pneumo_infer.reference import Histogram, Reference, measure_reference
+from pneumo_infer.drift.comparison import (
+    FALSE_ALARMS,
+    LARGE_SHIFT,
+    LEAST_FILMS,
+    TOLERATED_SHARE,
+    Drift,
+    Verdict,
+    compare,
+)
+from pneumo_infer.drift.reference import Histogram, Reference, measure_reference
 
 LIMIT = 19.0
 Answers: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]"

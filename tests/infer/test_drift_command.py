@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from small_models import METADATA, write_model
 
-from pneumo_infer.drift import LEAST_FILMS
-from pneumo_infer.reference import measure_reference
+from pneumo_infer.drift.comparison import LEAST_FILMS
+from pneumo_infer.drift.reference import measure_reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "drift.md"
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumo_infer.cli import SAMPLES
-from pneumo_infer.overlays import overlay_path
+from pneumo_infer.cli.command import SAMPLES
+from pneumo_infer.cli.overlays import overlay_path
 from pneumo_infer.prediction import RECORD_FIELDS
 
 NORMAL, PNEUMONIA = SAMPLES / "normal.png", SAMPLES / "pneumonia.png"

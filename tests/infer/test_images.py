@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.images import read_film
+from pneumo_infer.films.raster import read_film
 from pneumo_infer.limits import LIMITS, Limits
 
 Film = NDArray[np.uint8]

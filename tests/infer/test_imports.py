@@ -21,7 +21,7 @@ def test_classifying_loads_no_training_library() -> None:
     loaded = modules_after(
         """
         from pneumo_infer import Classifier
-        from pneumo_infer.cli import SAMPLES
+        from pneumo_infer.cli.command import SAMPLES
         Classifier(device="cpu").predict(SAMPLES / "normal.png")
         """
     )
@@ -33,7 +33,7 @@ def test_films_alone_wait_for_no_options() -> None:
     loaded = modules_after(
         """
         import contextlib, sys
-        from pneumo_infer.cli import SAMPLES, main
+        from pneumo_infer.cli.command import SAMPLES, main
         sys.argv = ["pneumo-infer", str(SAMPLES / "normal.png")]
         with contextlib.suppress(SystemExit), contextlib.redirect_stdout(sys.stderr):
             main()
@@ -48,7 +48,7 @@ def test_help_loads_neither_onnxruntime_nor_numpy() -> None:
         """
         import contextlib, io
         from typer.testing import CliRunner
-        from pneumo_infer.options import app
+        from pneumo_infer.cli.options import app
         assert "IMAGE" in CliRunner().invoke(app, ["--help"]).output
         """
     )
@@ -59,7 +59,7 @@ def test_help_loads_neither_onnxruntime_nor_numpy() -> None:
 def test_telemetry_is_off_before_onnxruntime_is_imported() -> None:
     code = """
         import os
-        from pneumo_infer.session import load_onnxruntime
+        from pneumo_infer.model.session import load_onnxruntime
         load_onnxruntime()
         assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
         """

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from pneumo_infer.interrupts import holding_interrupts
+from pneumo_infer.cli.interrupts import holding_interrupts
 
 
 def test_an_interrupt_takes_effect_at_the_end_of_the_block() -> None:

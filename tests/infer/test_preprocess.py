@@ -10,9 +10,9 @@ from made_films import SHARED_FILMS, draw_film
 from PIL import Image
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.images import read_film
+from pneumo_infer.films.preprocess import LEAST_DECODED_SIDE, film_to_pixels, read_pixels
+from pneumo_infer.films.raster import read_film
 from pneumo_infer.limits import Limits
-from pneumo_infer.preprocess import LEAST_DECODED_SIDE, film_to_pixels, read_pixels
 
 
 def test_a_film_of_the_network_size_is_not_touched() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pneumo_infer import Classifier
-from pneumo_infer.cli import SAMPLES
+from pneumo_infer.cli.command import SAMPLES
 
 FORKED = """
 import os, sys

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pneumo_infer.processors import usable_processors
+from pneumo_infer.cpu_count import usable_processors
 
 ALLOWED = len(os.sched_getaffinity(0))
 

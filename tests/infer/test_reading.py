@@ -14,7 +14,7 @@ from small_models import METADATA, write_model
 
 from pneumo_infer import Classifier
 from pneumo_infer.errors import ImageError
-from pneumo_infer.reading import read_batches
+from pneumo_infer.films.prefetch import read_batches
 
 
 def grey(level: int) -> np.ndarray:

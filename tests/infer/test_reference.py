@@ -10,11 +10,11 @@ import pytest
 from small_models import METADATA, write_model
 
 from pneumo_infer import Classifier, ModelError
-from pneumo_infer.model import Model
-from pneumo_infer.reference import Reference, measure_reference, read_reference
+from pneumo_infer.drift.reference import Reference, measure_reference, read_reference
+from pneumo_infer.model.info import ModelInfo
 
 
-def model(folder: Path, **entries: str) -> Model:
+def model(folder: Path, **entries: str) -> ModelInfo:
     return Classifier(write_model(folder / "m.onnx", {**METADATA, **entries}), device="cpu").model
 
 

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from pneumo_train.augmentation import augmented
+from pneumo_train.augmentation.layers import augmented
+from pneumo_train.augmentation.shading import RandomShading
+from pneumo_train.augmentation.spectra import RandomSpectrum
 from pneumo_train.recipe import Augment
-from pneumo_train.shading import RandomShading
-from pneumo_train.spectra import RandomSpectrum
 
 EVERYTHING = Augment(
     flip=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pneumo_train.batches import FilmBatches
+from pneumo_train.data.batches import FilmBatches
 
 
 def batches(seed: int | None, sharing: int = 1) -> FilmBatches:

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pneumo_train.compact import round_to_float16, save_deflated
+from pneumo_train.model.save_keras import round_to_float16, save_deflated
 
 
 def dense() -> keras.Model:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pneumo_train.calibrate import Calibration, reliability
-from pneumo_train.conformal import ERROR_RATE, fit_uncertain_band
-from pneumo_train.measures import bootstrap_by_patient
+from pneumo_train.evaluation.metrics import bootstrap_by_patient
+from pneumo_train.model.calibration import Calibration, reliability
+from pneumo_train.model.conformal import ERROR_RATE, fit_uncertain_band
 
 
 def draw(rng: np.random.Generator, films: int, apart: float) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pneumo_train.crops import RandomResizedCrop
+from pneumo_train.augmentation.crops import RandomResizedCrop
 
 
 def coordinates(side: int = 64) -> np.ndarray:

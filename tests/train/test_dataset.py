@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_films import SHARED_FILMS, write_chest_xray
 
-from pneumo_train.dataset import Layout, index_films, parse_class_folders, read_patients, unnamed_patients
+from pneumo_train.data.index import Layout, index_films, parse_class_folders, read_patients, unnamed_patients
 from pneumo_train.errors import DataError
 
 

@@ -9,7 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pneumo_train.deletion import DELETED_PIXELS, blur_parts, delete_evidence, hottest_inside, hottest_part, random_part
+from pneumo_train.evaluation.deletion import (
+    DELETED_PIXELS,
+    blur_parts,
+    delete_evidence,
+    hottest_inside,
+    hottest_part,
+    random_part,
+)
 
 Floats = NDArray[np.float32]
 SIDES = [7, 14, 28]

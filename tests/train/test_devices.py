@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pneumo_train import devices
-from pneumo_train.devices import BFLOAT16_FLAGS, processor_flags
+from pneumo_train.training import devices
+from pneumo_train.training.devices import BFLOAT16_FLAGS, processor_flags
 
 
 @pytest.mark.parametrize(

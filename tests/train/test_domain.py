@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.covariance import ShrunkCovariance
 
-from pneumo_train.domain import SHRINKAGE, Domain, add_domain, choose_limit, distance_of, fit_domain
+from pneumo_train.ood.detector import SHRINKAGE, Domain, add_domain, choose_limit, distance_of, fit_domain
 
 Features = NDArray[np.float32]
 

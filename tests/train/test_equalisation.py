@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from pneumo_train.equalisation import EVERY, UNIFORM_DEVIATION, equalised, histograms
+from pneumo_train.model.equalisation import EVERY, UNIFORM_DEVIATION, equalised, histograms
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ def test_histograms_count_each_grey() -> None:
 
 
 def test_greys_become_ranks(equalise: keras.Model) -> None:
-    films = np.repeat(np.repeat(film()[:, ::EVERY, ::EVERY], EVERY, axis=1), EVERY, axis=2)  # so that every pixel is counted
+    films = np.repeat(
+        np.repeat(film()[:, ::EVERY, ::EVERY], EVERY, axis=1), EVERY, axis=2
+    )  # so that every pixel is counted
     ranks = [[(plane < grey).mean() + (plane == grey).mean() / 2 for grey in plane.ravel()] for plane in films]
     expected = (np.reshape(ranks, films.shape) - 0.5) / UNIFORM_DEVIATION
     np.testing.assert_allclose(equalise(films), expected, atol=1e-4)

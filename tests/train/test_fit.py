@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pneumo_train.fit import auc_of_logits
+from pneumo_train.training.fit import auc_of_logits
 
 
 @pytest.mark.parametrize("scale", [0.2, 1.0, 3.0])

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from pneumo_train.interrupts import keeping_interrupts
+from pneumo_train.training.interrupts import keeping_interrupts
 
 
 class InterruptedWhileFinalised:

@@ -7,9 +7,7 @@ import pytest
 from scipy.special import logit
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from pneumo_train.calibrate import Calibration, error_by_chance, fit_calibration
-from pneumo_train.fit import class_weights
-from pneumo_train.measures import (
+from pneumo_train.evaluation.metrics import (
     auc_interval,
     bootstrap_by_patient,
     choose_operating_points,
@@ -17,6 +15,8 @@ from pneumo_train.measures import (
     ranking,
     wilson_interval,
 )
+from pneumo_train.model.calibration import Calibration, error_by_chance, fit_calibration
+from pneumo_train.training.fit import class_weights
 
 
 def scores(count: int = 2000) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from pneumo_train.memory import USERS_OWN
+from pneumo_train.malloc_tuning import USERS_OWN
 
 BLOCKS = """
 import resource
 import numpy as np
-from pneumo_train.memory import keep_freed_memory
+from pneumo_train.malloc_tuning import keep_freed_memory
 kept = keep_freed_memory()
 def fill():
     np.ones(16 * 2**20)  # 128 MiB, more than malloc ever keeps by itself

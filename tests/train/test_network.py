@@ -11,12 +11,11 @@ import keras
 import numpy as np
 import pytest
 
-from pneumo_train.backbones import BUILDERS, IMAGENET_MEAN, build_backbone
-from pneumo_train.calibrate import Calibration
-from pneumo_train.domain import Domain
 from pneumo_train.errors import RecipeError
-from pneumo_train.lung_loss import WEIGHT
-from pneumo_train.network import (
+from pneumo_train.model.backbones import BUILDERS, IMAGENET_MEAN, build_backbone
+from pneumo_train.model.calibration import Calibration
+from pneumo_train.model.lung_loss import WEIGHT
+from pneumo_train.model.network import (
     build_serving_model,
     build_training_model,
     build_trunk,
@@ -25,6 +24,7 @@ from pneumo_train.network import (
     rebuild_trunk,
     set_trainable,
 )
+from pneumo_train.ood.detector import Domain
 from pneumo_train.recipe import Augment, Network, Phase, builtin_recipes
 
 PLAIN = Network(backbone="resnet50", scaling="imagenet", dropout=0.3)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from pneumo_train.measures import choose_operating_points
+from pneumo_train.evaluation.metrics import choose_operating_points
 
 JUST_BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
 PROBABILITIES = st.one_of(

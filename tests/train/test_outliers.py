@@ -10,13 +10,13 @@ from made_films import draw_film
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumo_infer.preprocess import film_to_pixels
-from pneumo_train.degrade import degrade, with_degraded_copies
-from pneumo_train.domain_measures import AS_THEY_ARE, DRAWN, measure_domain, share_flagged
+from pneumo_infer.films.preprocess import film_to_pixels
+from pneumo_train.augmentation.degrade import degrade, with_degraded_copies
 from pneumo_train.errors import DataError
-from pneumo_train.other_films import read_kinds, read_other_films
-from pneumo_train.outliers import KINDS, make_outlier
-from pneumo_train.strangers import draw_strangers
+from pneumo_train.ood.extra_films import read_kinds, read_other_films
+from pneumo_train.ood.metrics import AS_THEY_ARE, DRAWN, measure_domain, share_flagged
+from pneumo_train.ood.outliers import KINDS, make_outlier
+from pneumo_train.ood.probes import draw_strangers
 
 Films = NDArray[np.uint8]
 

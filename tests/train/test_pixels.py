@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from made_films import write_chest_xray
 
-from pneumo_infer.preprocess import read_pixels
-from pneumo_train.dataset import IndexedFilm, index_films
+from pneumo_infer.films.preprocess import read_pixels
+from pneumo_train.data.decode import decode_films
+from pneumo_train.data.index import IndexedFilm, index_films
 from pneumo_train.errors import DataError
-from pneumo_train.pixels import decode_films
 
 
 def index_files(paths: list[Path], root: Path) -> list[IndexedFilm]:

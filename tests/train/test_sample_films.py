@@ -11,7 +11,7 @@ from small_models import METADATA, write_model
 
 from pneumo_infer import Classifier
 from pneumo_train.errors import DataError
-from pneumo_train.sample_films import draw_sample
+from pneumo_train.release.sample_films import draw_sample
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pneumo_train.plots import to_png
-from pneumo_train.score_plots import draw_probabilities, draw_style
+from pneumo_train.report.plots import to_png
+from pneumo_train.report.score_plots import draw_probabilities, draw_style
 
 
 def points(figure: Figure) -> list[list[int]]:

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from made_films import write_chest_xray
 
-from pneumo_train.dataset import IndexedFilm, index_films
-from pneumo_train.errors import DataError
-from pneumo_train.splits import (
+from pneumo_train.data.index import IndexedFilm, index_films
+from pneumo_train.data.split import (
     check_splits,
     films_in_two_splits,
     parse_ratios,
@@ -20,6 +19,7 @@ from pneumo_train.splits import (
     write_manifest,
     write_split_folders,
 )
+from pneumo_train.errors import DataError
 
 
 def film(patient: str, index: int, label: str, split: str = "train") -> IndexedFilm:

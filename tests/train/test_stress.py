@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_films import draw_film
 
-from pneumo_infer.preprocess import film_to_pixels
-from pneumo_train.stress import SHIFTS, shift_films, worst_corruptions
+from pneumo_infer.films.preprocess import film_to_pixels
+from pneumo_train.evaluation.corruptions import SHIFTS, shift_films, worst_corruptions
 
 
 @pytest.fixture(scope="module")

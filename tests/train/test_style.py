@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from pneumo_train.data.decode import decode_films
+from pneumo_train.data.split import read_manifest
 from pneumo_train.errors import DataError
-from pneumo_train.pixels import decode_films
-from pneumo_train.splits import read_manifest
-from pneumo_train.style import BANDS, STATISTICS, fit_style, is_atypical, style_clusters, style_statistics
+from pneumo_train.style.acquisition import BANDS, STATISTICS, fit_style, is_atypical, style_clusters, style_statistics
 
 SPLIT = Path(__file__).parents[2] / "models" / "split.csv"
 

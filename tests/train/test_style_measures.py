@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from pneumo_train.batches import TrainingFilms
-from pneumo_train.measures import wilson_interval
-from pneumo_train.style_measures import describe_style, measure_own_style, measure_style
+from pneumo_train.data.batches import TrainingFilms
+from pneumo_train.evaluation.metrics import wilson_interval
+from pneumo_train.style.metrics import describe_style, measure_own_style, measure_style
 
 Floats = NDArray[np.float32]
 FILMS = 400

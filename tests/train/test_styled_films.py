@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from styled_data import write_styled_films
 
-from pneumo_train.batches import TrainingFilms
-from pneumo_train.dataset import index_films
+from pneumo_train.data.batches import TrainingFilms
+from pneumo_train.data.decode import decode_films
+from pneumo_train.data.index import index_films
+from pneumo_train.data.split import split_by_patient
 from pneumo_train.errors import DataError
-from pneumo_train.pixels import decode_films
-from pneumo_train.splits import split_by_patient
-from pneumo_train.style import STATISTICS, nearest_clusters, style_clusters
-from pneumo_train.styled_films import StyledFilms, find_styles
+from pneumo_train.style.acquisition import STATISTICS, nearest_clusters, style_clusters
+from pneumo_train.style.films import StyledFilms, find_styles
 
 
 def styled() -> StyledFilms:

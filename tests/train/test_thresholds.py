@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pneumo_train.calibrate import Scores, fit_calibration, reliability
-from pneumo_train.degrade import degrade
-from pneumo_train.measures import ranking
-from pneumo_train.thresholds import MEASURED_SEED, choose_thresholds, measure_degraded
+from pneumo_train.augmentation.degrade import degrade
+from pneumo_train.evaluation.metrics import ranking
+from pneumo_train.model.calibration import Scores, fit_calibration, reliability
+from pneumo_train.model.thresholds import MEASURED_SEED, choose_thresholds, measure_degraded
 
 TARGETS = (np.arange(240) % 3 > 0).astype(np.float32)
 

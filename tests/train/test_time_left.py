@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pneumo_train.recipe import Phase
-from pneumo_train.time_left import format_duration, seconds_left
+from pneumo_train.training.time_left import format_duration, seconds_left
 
 HEAD = Phase(name="head", train="head", epochs=2, learning_rate=0.001, batch_normalisation="frozen", side=100)
 ALL = Phase(name="all", train="all", epochs=5, learning_rate=0.001, batch_normalisation="frozen", side=200)

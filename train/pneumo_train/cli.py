@@ -15,8 +15,8 @@ from typing import Annotated
 import typer
 
 from pneumo_infer.errors import MissingExtraError, PneumoError
-from pneumo_train.memory import keep_freed_memory
-from pneumo_train.quiet import quiet_import
+from pneumo_train.import_quietly import quiet_import
+from pneumo_train.malloc_tuning import keep_freed_memory
 
 CLASS_FOLDER = typer.Option(
     "--class-folder", metavar="LABEL=FOLDER", help="Where a class lies, if not in NORMAL or PNEUMONIA; repeatable."
@@ -77,7 +77,7 @@ def train(
         return
     folder = resume or output or Path("runs") / f"{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
     with _reported(on_interrupt=f"go on with: pneumo-train --resume {folder}"):
-        run = _load("run")
+        run = _load("training.run")
         if resume:
             run.resume_run(folder)
             return
@@ -121,8 +121,8 @@ def leave_one_style_out(
     """Train a recipe without the NORMAL films of one acquisition style after another, and measure it on these."""
     folder = output or Path("runs") / f"styles-{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
     with _reported(on_interrupt=f"go on with: the same command and --output {folder}"):
-        study, chosen = _load("leave_one_style_out"), _load("recipe").read_recipe(recipe, settings or [])
-        options = _load("run").RunOptions(
+        study, chosen = _load("style.leave_one_out"), _load("recipe").read_recipe(recipe, settings or [])
+        options = _load("training.run").RunOptions(
             data=str(data.resolve()),
             recipe=recipe,
             settings=tuple(settings or ()),
@@ -157,7 +157,7 @@ def split(
 ) -> None:
     """Deal films out by patient and class to train, val and test folders, with a split.csv that training keeps to."""
     with _reported():
-        films = _load("dealing").deal(data, _layout(class_folder, patients), ratios, seed, to, cache)
+        films = _load("data.split_folders").deal(data, _layout(class_folder, patients), ratios, seed, to, cache)
         typer.echo(f"{len(films)} films in {to}; train on them with: pneumo-train --data {to}")
 
 
@@ -191,7 +191,7 @@ def evaluate(
     """Measure a model: metrics.json, and report.html with every figure, plot and missed film."""
     folder = output or model.with_name(f"evaluation-{model.stem}")
     with _reported():
-        done = _load("evaluate").evaluate(
+        done = _load("evaluation.evaluate").evaluate(
             model, data, folder, operating_point, films.value, _layout(class_folder, patients), stress, cache, ood_films
         )
         point = done.metrics["operating_points"][done.operating_point]
@@ -210,7 +210,7 @@ def publish(
 ) -> None:
     """Copy a finished run's model and records to where models are kept, without this machine's paths."""
     with _reported():
-        for file in _load("publish").publish_run(run, to, name):
+        for file in _load("release.publish").publish_run(run, to, name):
             typer.echo(file)
 
 
@@ -224,12 +224,12 @@ def results(
 ) -> None:
     """Write one page of all runs: mean and range over the seeds of each recipe."""
     with _reported():
-        kept = _load("results").write_results(runs, rows, to)
+        kept = _load("release.results").write_results(runs, rows, to)
         typer.echo(f"{to}: {len(kept)} runs")
 
 
 def _layout(class_folder: list[str] | None, patients: Path | None) -> object:
-    dataset = _load("dataset")
+    dataset = _load("data.index")
     folders = dataset.parse_class_folders(class_folder or [])
     return dataset.Layout(folders, None if patients is None else dataset.read_patients(patients))
 

@@ -13,7 +13,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from pneumo_infer.preprocess import NETWORK_SIZE
+from pneumo_infer.films.preprocess import NETWORK_SIZE
 from pneumo_train.errors import RecipeError
 
 Share = Annotated[float, Field(ge=0.0, lt=0.5)]

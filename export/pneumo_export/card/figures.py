@@ -1,0 +1,64 @@
+"""The curves of a model card, drawn from what the training run left beside the Keras file."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.special import expit
+
+from pneumo_train.model.calibration import Scores, reliability
+from pneumo_train.model.trained import TrainedModel, history_beside
+from pneumo_train.report.plots import draw_curves, draw_reliability, draw_roc_and_precision, draw_stress, save
+
+# File name to what the picture shows.
+CAPTIONS = {
+    "roc.png": "ROC and precision-recall curves with the operating points",
+    "reliability.png": "Predicted probabilities and films with pneumonia, before and after calibration",
+    "stress.png": "Under corruptions, and without them (dotted)",
+    "curves.png": "Training, phase by phase",
+}
+
+
+def draw_card(source: TrainedModel, folder: Path) -> dict[str, str]:
+    """Write the card's pictures into a folder, and give the name and caption of each, in the order of `CAPTIONS`."""
+    drawn = _draw(source)
+    folder.mkdir()
+    for name, figure in drawn.items():
+        save(figure, folder / name)
+    return {name: caption for name, caption in CAPTIONS.items() if name in drawn}
+
+
+def _draw(source: TrainedModel) -> dict[str, Figure]:
+    """Draw what there are figures for: a Keras file may have been moved without them."""
+    stress, metrics = source.description["stress"], source.description["metrics"]
+    measured = metrics[stress["measured_on"]]
+    points = measured["operating_points"]
+    plain = points[source.description["default_operating_point"]]
+    figures = {"stress.png": draw_stress(stress["shifts"], {**plain, "auc": measured["auc"]})}
+    predictions = _predictions(source.path.with_name("predictions.csv"), stress["measured_on"])
+    if predictions is not None:
+        targets, logits, probabilities = predictions
+        before = np.asarray(expit(logits), dtype=np.float32)
+        figures["roc.png"] = draw_roc_and_precision(targets, probabilities, points)
+        figures["reliability.png"] = draw_reliability(reliability(targets, before), reliability(targets, probabilities))
+    history = history_beside(source.path)
+    if history:
+        figures["curves.png"] = draw_curves(history)
+    return figures
+
+
+def _predictions(path: Path, split: str) -> tuple[Scores, Scores, Scores] | None:
+    """Truth, logits and probabilities of one split's films, where the run's list of them is there."""
+    if not path.is_file():
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        rows: list[dict[str, Any]] = [row for row in csv.DictReader(file) if row["split"] == split]
+    targets = np.array([row["label"] == "PNEUMONIA" for row in rows], dtype=np.float32)
+    logits, probabilities = (
+        np.array([row[name] for row in rows], dtype=np.float32) for name in ("logit", "probability")
+    )
+    return targets, logits, probabilities

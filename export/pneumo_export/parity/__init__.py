@@ -1,0 +1,1 @@
+"""Proof that a file answers as the Keras model does."""

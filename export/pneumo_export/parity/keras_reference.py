@@ -1,0 +1,73 @@
+"""What the Keras model says of the films that a file is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumo_infer.films.preprocess import NETWORK_SIZE
+from pneumo_infer.films.raster import Film
+from pneumo_train.data.batches import predict
+from pneumo_train.model.calibration import Scores
+from pneumo_train.model.trained import TrainedModel
+
+AT_ONCE = 32
+HEATMAP_FILMS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The Keras model's answers.
+
+    Attributes
+    ----------
+    probabilities, distances
+        float32 (N,).
+    in_domain
+        bool (N,), under the Keras model's own limit.
+    heatmap_rows
+        Which of the films `heatmaps` are of, spread over all of them.
+    heatmaps
+        float32 (M, h, w).
+    adversarial
+        float32 (A,), the probabilities of `adversarial_films`.
+    """
+
+    probabilities: Scores
+    distances: Scores
+    in_domain: NDArray[np.bool_]
+    heatmap_rows: NDArray[np.intp]
+    heatmaps: Scores
+    adversarial: Scores
+
+
+def adversarial_films() -> Film:
+    """All black, all white, noise, and a single bright pixel: uint8 (4, 224, 224, 1)."""
+    films = np.zeros((4, NETWORK_SIZE, NETWORK_SIZE, 1), np.uint8)
+    films[1] = 255
+    films[2] = np.random.default_rng(0).integers(0, 256, films[2].shape)
+    films[3, NETWORK_SIZE // 2, NETWORK_SIZE // 2] = 255
+    return films
+
+
+def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
+    """Read decoded films, uint8 (N, 224, 224, 1), with the Keras model."""
+    answers = predict(source.keras_model, pixels, AT_ONCE)
+    rows = np.unique(np.linspace(0, len(pixels) - 1, HEATMAP_FILMS).astype(np.intp))
+    distances = answers["domain_distance"][:, 0]
+    return Reference(
+        probabilities=answers["probability"][:, 0],
+        distances=distances,
+        in_domain=distances <= source.description["domain"]["limit"],
+        heatmap_rows=rows,
+        heatmaps=_heatmaps(source.keras_model.get_layer("trunk"), pixels[rows]),
+        adversarial=predict(source.keras_model, adversarial_films(), AT_ONCE)["probability"][:, 0],
+    )
+
+
+def _heatmaps(trunk: keras.Model, pixels: Film) -> Scores:
+    heatmaps: Scores = predict(keras.Model(trunk.input, trunk.output["heatmap"]), pixels, AT_ONCE)
+    return heatmaps

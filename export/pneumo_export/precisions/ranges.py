@@ -1,0 +1,92 @@
+"""The ranges of activations that int8 covers, measured on training films by onnxruntime's calibrators."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, create_calibrator
+from onnxruntime.quantization.calibrate import HistogramCollector, save_tensors_data
+
+from pneumo_infer.films.raster import Film
+
+BATCH = 8
+LARGE = 0.99  # quantile of a first batch's magnitudes; the bins below it are not told apart
+
+
+def write_ranges(
+    graph: Path, ranges: Path, films: Film, operators: list[str], method: CalibrationMethod, percentile: float
+) -> None:
+    """Measure the range of what each operator takes and gives, and write it as `quantize_static` reads it.
+
+    Parameters
+    ----------
+    films
+        uint8 (M, 224, 224, 1).
+    operators
+        Types of operators, `Conv` and the like.
+    percentile
+        Where ranges end under `CalibrationMethod.Percentile`.
+    """
+    augmented = ranges.with_suffix(".augmented.onnx")
+    try:
+        calibrator = create_calibrator(
+            graph, operators, str(augmented), calibrate_method=method, extra_options={"percentile": percentile}
+        )
+        if method == CalibrationMethod.Percentile:
+            calibrator.collector = LargeMagnitudes(percentile, calibrator.num_bins)
+        with contextlib.redirect_stdout(io.StringIO()):  # the calibrator prints a line for each batch
+            for at in range(0, len(films), BATCH):  # all activations of a batch are held in memory
+                calibrator.collect_data(_OneBatch(films[at : at + BATCH]))
+            save_tensors_data(calibrator.compute_data(), ranges)
+    finally:
+        augmented.unlink(missing_ok=True)
+
+
+class LargeMagnitudes(HistogramCollector):  # type: ignore[misc]
+    """Finds the same percentiles as its base, which sorts every activation, from the largest hundredth of them."""
+
+    def __init__(self, percentile: float, num_bins: int) -> None:
+        if percentile <= 100 * LARGE:
+            raise ValueError(f"a percentile of {percentile}: only those above {100 * LARGE} are told apart")
+        super().__init__(
+            method="percentile",
+            symmetric=True,
+            num_bins=num_bins,
+            num_quantized_bins=num_bins,
+            percentile=percentile,
+            scenario="same",
+        )
+        self.cuts: dict[str, np.float32] = {}
+
+    def collect_absolute_value(self, name_to_arr: dict[str, list[NDArray[np.float32]]]) -> None:
+        for tensor, batches in name_to_arr.items():
+            values = np.concatenate([batch.ravel() for batch in batches])
+            magnitudes = np.abs(values)
+            if tensor not in self.cuts:
+                cut = np.quantile(magnitudes, LARGE)
+                self.cuts[tensor] = cut if cut > magnitudes.min() else np.float32(-1)  # where nearly all are one value
+            told_apart = magnitudes >= self.cuts[tensor]  # at least: a common value may be the largest one
+            # The bins reach from the least to the largest magnitude, and ranges end at the extremes.
+            told_apart[[magnitudes.argmin(), values.argmin(), values.argmax()]] = True
+            super().collect_absolute_value({tensor: values[told_apart]})
+            self.histogram_dict[tensor][0][0] += len(values) - np.count_nonzero(told_apart)
+
+    def compute_percentile(self) -> dict[str, tuple[NDArray[np.float32], ...]]:
+        found: dict[str, tuple[NDArray[np.float32], ...]] = super().compute_percentile()
+        for tensor, (low, high, *_) in found.items():
+            edges = self.histogram_dict[tensor][1]
+            if max(abs(low), abs(high)) < self.cuts[tensor] - (edges[1] - edges[0]):
+                raise ValueError(f"{tensor}: its first films are no measure for the others; calibrate on more of them")
+        return found
+
+
+class _OneBatch(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, films: Film) -> None:
+        self.waiting = iter([{"image": films}])
+
+    def get_next(self) -> dict[str, Film] | None:
+        return next(self.waiting, None)

@@ -1,0 +1,128 @@
+"""What pneumo-infer does once its options are known. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pneumo_infer.cli.console import Tally, say, watching
+from pneumo_infer.cli.output import Destination
+from pneumo_infer.cli.records import Format, write_records
+from pneumo_infer.cli.resume import finished_films
+from pneumo_infer.errors import PneumoError
+from pneumo_infer.limits import LIMITS, Limits
+
+if TYPE_CHECKING:
+    from pneumo_infer.classifier import Classifier
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+
+
+class DeviceChoice(StrEnum):
+    """Where the model may run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+@dataclass(frozen=True)
+class Command:
+    """What pneumo-infer was asked for; see `pneumo-infer --help`."""
+
+    films: tuple[str, ...]
+    model: Path | None = None
+    threshold: str | None = None
+    device: DeviceChoice = DeviceChoice.AUTO
+    threads: int | None = None
+    batch_size: int = 16
+    form: Format = Format.TABLE
+    output: Path | None = None
+    resume: Path | None = None
+    heatmap: Path | None = None
+    limits: Limits = LIMITS
+    info: bool = False
+    drift: bool = False
+
+    def run(self) -> int:
+        """Do it; returns the exit code."""
+        destination = Destination(self.form, self.output, self.resume)
+        # A film beyond Pillow's own limit is reported in its record; a warning would say it twice.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            classifier = self._open_classifier()
+            if self.info:
+                self._print_info(classifier)
+            if self.drift:
+                from pneumo_infer.drift.command import check_drift
+
+                return check_drift(classifier, self.films, self.batch_size, destination)
+            flawed = self.films and self._read_films(classifier, destination)
+        except PneumoError as error:
+            say(error)
+            return 2
+        except BrokenPipeError:  # the reader, `head` say, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt:
+            say("interrupted" if self.drift else f"interrupted; {destination.what_is_left()}")
+            return 130
+        return 1 if flawed else 0
+
+    def _open_classifier(self) -> Classifier:
+        from pneumo_infer.classifier import Classifier
+
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("always", RuntimeWarning)
+            classifier = Classifier(
+                self.model,
+                device=self.device.value,
+                threads=self.threads,
+                threshold=_number_or_name(self.threshold),
+                limits=self.limits,
+            )
+        for warning in raised:
+            say(warning.message)
+        return classifier
+
+    def _print_info(self, classifier: Classifier) -> None:
+        import json
+
+        from pneumo_infer.cli.info import as_text, describe
+
+        description = describe(classifier)
+        print(json.dumps(description) if self.form is Format.JSON else as_text(description))
+
+    def _read_films(self, classifier: Classifier, destination: Destination) -> bool:
+        """Read all films; True if something of it failed."""
+        from pneumo_infer.cli.inputs import expand
+        from pneumo_infer.films.raster import source_name
+
+        films = list(expand(self.films))
+        if destination.resume:
+            finished = finished_films(destination.resume, classifier)
+            films = [film for film in films if source_name(film) not in finished]
+        tally = Tally()
+        with watching(len(films)) as pass_on:
+            predictions = pass_on(tally.count(classifier.predict_many(films, self.batch_size)))
+            if self.heatmap:
+                from pneumo_infer.cli.overlays import write_overlays
+
+                predictions = write_overlays(predictions, films, self.heatmap, self.limits, tally.overlay_failed)
+            with destination.open() as out:
+                write_records(predictions, destination.form, out)
+        if destination.form is Format.TABLE:
+            say(tally.closing_line(classifier))
+        return bool(tally.failed or tally.overlays_failed)
+
+
+def _number_or_name(threshold: str | None) -> float | str | None:
+    try:
+        return None if threshold is None else float(threshold)
+    except ValueError:
+        return threshold

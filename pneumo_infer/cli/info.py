@@ -1,0 +1,79 @@
+"""What this installation is made of, for people and bug reports."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from pneumo_infer.cpu_count import usable_processors
+from pneumo_infer.model.checksum import file_digest, listed_digest
+from pneumo_infer.model.session import load_onnxruntime
+
+if TYPE_CHECKING:
+    from pneumo_infer.classifier import Classifier
+
+
+def describe(classifier: Classifier) -> dict[str, Any]:
+    """Describe versions, device and model as one JSON-ready object."""
+    onnxruntime = load_onnxruntime()
+    model = classifier.model
+    return {
+        "pneumo-infer": version("pneumo-infer"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "onnxruntime": onnxruntime.__version__,
+        "providers built in": onnxruntime.get_available_providers(),
+        "providers that came up": classifier.providers,
+        "device": classifier.device,
+        "processors": usable_processors(),
+        "threads": classifier.threads,
+        "numpy": version("numpy"),
+        "pillow": version("pillow"),
+        "pydicom": _version("pydicom"),
+        "model": str(model.path),
+        "model sha256": file_digest(model.path),
+        "listed in SHA256SUMS": listed_digest(model.path) is not None,
+        "precision": model.metadata.get("precision"),
+        "keras sha256": model.metadata["source_sha256"],
+        "model version": model.metadata["version"],
+        "schema": model.metadata["schema"],
+        "operating points": json.loads(model.metadata["operating_points"]),
+        "default operating point": model.default_operating_point,
+        "domain limit": model.domain_limit,
+        "calibration": json.loads(model.metadata["calibration"]),
+        "metrics": json.loads(model.metadata["metrics"]),
+        "data": json.loads(model.metadata["data"]),
+        "licence": model.metadata["licence"],
+        "intended use": model.metadata["intended_use"],
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def as_text(description: dict[str, Any]) -> str:
+    """Lay a description out in lines, nested objects indented below their name."""
+    return "\n".join(_lines(description, indent=0))
+
+
+def _lines(description: dict[str, Any], indent: int) -> list[str]:
+    lines: list[str] = []
+    for name, value in description.items():
+        lead = f"{'  ' * indent}{name}:"
+        if isinstance(value, dict):
+            lines += [lead, *_lines(value, indent + 1)]
+        elif isinstance(value, list):
+            lines.append(f"{lead} {', '.join(_figure(entry) for entry in value)}")
+        else:
+            lines.append(f"{lead} {_figure(value)}")
+    return lines
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "none" if value is None else str(value)

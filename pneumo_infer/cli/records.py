@@ -1,0 +1,73 @@
+"""Predictions as text: a table for people, JSON, JSON lines and CSV for programs. All of them stream."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from itertools import chain
+from typing import TYPE_CHECKING, TextIO
+
+from pneumo_infer.cli.console import HEADER, table_row
+from pneumo_infer.cli.interrupts import holding_interrupts
+from pneumo_infer.prediction import RECORD_FIELDS
+
+if TYPE_CHECKING:
+    from pneumo_infer.prediction import Prediction
+
+
+class Format(StrEnum):
+    """How records are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def write_records(predictions: Iterable[Prediction], form: Format, out: TextIO) -> None:
+    """Write predictions as they come; JSON is an object for one film and a list for several."""
+    {
+        Format.TABLE: _write_table,
+        Format.JSON: _write_json,
+        Format.JSONL: _write_jsonl,
+        Format.CSV: _write_csv,
+    }[form](iter(predictions), out)
+
+
+def _write_table(predictions: Iterator[Prediction], out: TextIO) -> None:
+    out.write(HEADER)
+    for prediction in predictions:
+        out.write(table_row(prediction, out))
+        out.flush()
+
+
+def _write_json(predictions: Iterator[Prediction], out: TextIO) -> None:
+    records = (json.dumps(prediction.to_dict()) for prediction in predictions)
+    first, second = next(records, None), next(records, None)
+    if first is None:
+        out.write("[]\n")
+    elif second is None:
+        out.write(f"{first}\n")
+    else:
+        out.write(f"[\n{first}")
+        for record in chain([second], records):
+            out.write(f",\n{record}")
+        out.write("\n]\n")
+
+
+def _write_jsonl(predictions: Iterator[Prediction], out: TextIO) -> None:
+    for prediction in predictions:
+        with holding_interrupts():
+            out.write(json.dumps(prediction.to_dict()) + "\n")
+            out.flush()
+
+
+def _write_csv(predictions: Iterator[Prediction], out: TextIO) -> None:
+    writer = csv.DictWriter(out, RECORD_FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for prediction in predictions:
+        with holding_interrupts():
+            writer.writerow(prediction.to_dict())
+            out.flush()

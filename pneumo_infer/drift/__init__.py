@@ -1,0 +1,1 @@
+"""Whether films look like those that the model was measured on."""

@@ -1,0 +1,75 @@
+"""pneumo-infer --drift: films and earlier records, compared with the model's validation films."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pneumo_infer.cli.console import say, watching
+from pneumo_infer.cli.earlier_records import read_answers
+from pneumo_infer.cli.inputs import STDIN, expand
+from pneumo_infer.cli.records import Format
+from pneumo_infer.drift.comparison import Verdict, compare
+from pneumo_infer.drift.reference import read_reference
+from pneumo_infer.drift.report import as_dict, as_text
+from pneumo_infer.films.raster import source_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pneumo_infer.classifier import Classifier
+    from pneumo_infer.cli.output import Destination
+
+RECORDS_SUFFIX = ".jsonl"
+EXIT_CODES = {Verdict.LIKE: 0, Verdict.UNLIKE: 1, Verdict.TOO_FEW: 3}
+
+
+def check_drift(classifier: Classifier, arguments: Iterable[str], batch_size: int, destination: Destination) -> int:
+    """Compare films and records with the model's reference, and report it; returns the exit code.
+
+    Parameters
+    ----------
+    arguments
+        As the command line has them; those that end with `.jsonl` are files of records. A film that has its record
+        there already is not read again.
+
+    Raises
+    ------
+    ModelError
+        The model has no reference.
+    PneumoError
+        A file of records cannot be used, or the report cannot be written.
+    """
+    reference = read_reference(classifier.model)
+    answers, failed = _collect(classifier, arguments, batch_size)
+    probabilities, distances = zip(*answers, strict=True) if answers else ((), ())
+    drift = compare(probabilities, distances, reference, classifier.model.domain_limit)
+    model = classifier.model.path.name
+    with destination.open() as out:
+        if destination.form is Format.JSON:
+            out.write(json.dumps(as_dict(drift, reference, failed, model)) + "\n")
+        else:
+            out.write(as_text(drift, reference, failed, model))
+    return EXIT_CODES[drift.verdict]
+
+
+def _collect(
+    classifier: Classifier, arguments: Iterable[str], batch_size: int
+) -> tuple[list[tuple[float, float]], int]:
+    """Give probability and distance of each film, and how many films could not be read."""
+    sources = list(expand(arguments))
+    files = [source for source in sources if isinstance(source, str) and source.lower().endswith(RECORDS_SUFFIX)]
+    earlier = [answer for file in files for answer in read_answers(Path(file), classifier.model.path.name)]
+    known = {path for path, _ in earlier if path != STDIN}  # standard input holds another film each time
+    films = [source for source in sources if source not in files and source_name(source) not in known]
+    answers = [answer for _, answer in earlier if answer is not None]
+    failed = len(earlier) - len(answers)
+    with watching(len(films)) as pass_on:
+        for prediction in pass_on(classifier.predict_many(films, batch_size)):
+            if prediction.probability is None or prediction.domain_distance is None:
+                say(prediction.error)
+                failed += 1
+            else:
+                answers.append((prediction.probability, prediction.domain_distance))
+    return answers, failed

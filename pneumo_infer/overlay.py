@@ -1,0 +1,102 @@
+"""Evidence drawn over the film: where the network saw pneumonia, and what it said."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from pneumo_infer.films.raster import Film
+
+# From dark blue over teal to yellow, each brighter than the last, so that the colour-blind and a grey printer tell them
+# apart, and none of them is a grey that the film itself could have.
+EVIDENCE_COLOURS = ((20, 20, 90), (10, 90, 140), (20, 160, 140), (130, 200, 70), (255, 230, 40))
+STRONGEST_COVER = 0.6  # of the film's own grey, where the evidence is largest and the probability 1
+STRIP_HEIGHT = 0.07  # of the film's height, for what is written below it
+SMALLEST_LETTERS = 6  # pixels
+NOTICE_COLOUR = (255, 200, 60)
+Font: TypeAlias = "ImageFont.FreeTypeFont | ImageFont.ImageFont"
+
+
+def draw_overlay(
+    film: Film, heatmap: NDArray[np.float32], probability: float, caption: str, notice: str | None = None
+) -> Image.Image:
+    """Lay evidence over a film, with a scale and a caption below it, and between them a line of notice if there is one.
+
+    Places are coloured relative to the one with the most evidence, and all the weaker the lower the probability: on a
+    film that is called NORMAL with certainty hardly anything is coloured.
+
+    Parameters
+    ----------
+    film
+        uint8 (H, W).
+    heatmap
+        float32 (S, S), of any size, not negative.
+    probability
+        P(PNEUMONIA).
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB, as wide as the film, and a strip higher, or two with a notice.
+    """
+    height, width = film.shape
+    grey = np.repeat(film[:, :, None], 3, axis=2).astype(np.float32)
+    evidence = _evidence(heatmap, width, height)
+    cover = (STRONGEST_COVER * probability * evidence)[:, :, None]
+    blended = (1 - cover) * grey + cover * _colours(evidence)
+    strip = max(24, round(STRIP_HEIGHT * height))
+    picture = Image.new("RGB", (width, height + (strip if notice is None else 2 * strip)))
+    picture.paste(Image.fromarray(np.round(blended).astype(np.uint8)))
+    if notice is not None:
+        _write_notice(picture, height, strip, notice)
+    _write_strip(picture, picture.height - strip, caption)
+    return picture
+
+
+def _evidence(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    strongest = float(heatmap.max())
+    if strongest <= 0:
+        return np.zeros((height, width), np.float32)
+    relative = Image.fromarray(np.asarray(heatmap / strongest, dtype=np.float32))
+    return np.asarray(relative.resize((width, height), Image.Resampling.BICUBIC)).clip(0, 1)
+
+
+def _colours(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+    places = np.linspace(0, 1, len(EVIDENCE_COLOURS))
+    channels = [np.interp(evidence, places, levels) for levels in zip(*EVIDENCE_COLOURS, strict=True)]
+    return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _write_notice(picture: Image.Image, top: int, strip: int, notice: str) -> None:
+    draw = ImageDraw.Draw(picture)
+    margin = strip // 4
+    font = _fitting_font(draw, notice, picture.width - 2 * margin, strip // 2)
+    draw.text((margin, top + strip // 2), notice, fill=NOTICE_COLOUR, font=font, anchor="lm")
+
+
+def _write_strip(picture: Image.Image, top: int, caption: str) -> None:
+    strip = picture.height - top
+    margin = strip // 4
+    scale_width = picture.width // 6
+    ramp = np.broadcast_to(np.linspace(0, 1, scale_width, dtype=np.float32), (strip - 2 * margin, scale_width))
+    scale = Image.fromarray(np.round(_colours(ramp)).astype(np.uint8))
+    draw = ImageDraw.Draw(picture)
+    font = _fitting_font(draw, f"{caption}  less  more evidence", picture.width - scale_width - 5 * margin, strip // 2)
+    middle = top + strip // 2
+    draw.text((margin, middle), caption, fill="white", font=font, anchor="lm")
+    right = picture.width - margin
+    draw.text((right, middle), "more evidence", fill="white", font=font, anchor="rm")
+    right -= round(draw.textlength("more evidence", font=font)) + margin
+    picture.paste(scale, (right - scale_width, top + margin))
+    draw.text((right - scale_width - margin, middle), "less", fill="white", font=font, anchor="rm")
+
+
+def _fitting_font(draw: ImageDraw.ImageDraw, text: str, width: int, largest: int) -> Font:
+    for size in range(largest, SMALLEST_LETTERS, -1):
+        font = ImageFont.load_default(size)
+        if draw.textlength(text, font=font) <= width:
+            return font
+    return ImageFont.load_default(SMALLEST_LETTERS)

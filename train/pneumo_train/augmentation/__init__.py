@@ -1,0 +1,1 @@
+"""Random changes to films, as layers in training and as degraded copies."""

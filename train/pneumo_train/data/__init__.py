@@ -1,0 +1,1 @@
+"""Folders of films to batches: index, split, decode."""

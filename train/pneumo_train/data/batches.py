@@ -1,0 +1,174 @@
+"""Batches from decoded films, in an order that depends on the seed and the epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumo_infer.films.raster import Film
+from pneumo_train.model.lung_fields import FILMS_AT_ONCE, lung_fields
+
+PackedFields = NDArray[np.uint8]  # (N, 224, 28), a bit for each pixel
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFilms:
+    """The films of a run.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (N, 224, 224, 1).
+    targets
+        float32 (N,), 1 for PNEUMONIA.
+    rows
+        Split name to the rows of its films.
+    """
+
+    pixels: Film
+    targets: NDArray[np.float32]
+    rows: dict[str, NDArray[np.intp]]
+
+
+class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Feeds films to Keras: (uint8 (B, 224, 224, C), float32 (B, 1)), lung fields being the second channel, if any.
+
+    Parameters
+    ----------
+    pixels
+        uint8 (N, 224, 224, 1), all films.
+    targets
+        float32 (N,), 1 for PNEUMONIA.
+    rows
+        The films of this split.
+    shuffle_seed
+        Shuffles each epoch in another way; None keeps the order.
+    balanced
+        An epoch has every film of the smaller class, and as many of the other, drawn for it. It needs a seed.
+    sharing
+        Devices that share each batch evenly. The batch size is rounded up to a multiple of them, and where the films
+        are not one, an epoch's first few come again at its end.
+    fields
+        Lung fields of all films, as `packed_lung_fields` gives them.
+    """
+
+    def __init__(
+        self,
+        pixels: Film,
+        targets: NDArray[np.float32],
+        rows: NDArray[np.intp],
+        shuffle_seed: int | None = None,
+        *,
+        batch_size: int,
+        balanced: bool = False,
+        sharing: int = 1,
+        fields: PackedFields | None = None,
+    ) -> None:
+        super().__init__()
+        self.pixels = pixels
+        self.targets = targets
+        self.rows = rows
+        self.batch_size = _next_multiple(batch_size, sharing)
+        self.shuffle_seed = shuffle_seed
+        self.balanced = balanced
+        self.sharing = sharing
+        self.fields = fields
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the order of an epoch, counted from 0 over the whole run."""
+        order = self.rows
+        if self.shuffle_seed is not None:
+            rng = np.random.default_rng((self.shuffle_seed, epoch))
+            order = rng.permutation(self._balance(rng) if self.balanced else order)
+        self.order = np.resize(order, _next_multiple(len(order), self.sharing))
+
+    def _balance(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        by_class = [self.rows[self.targets[self.rows] == label] for label in (0, 1)]
+        fewest = min(map(len, by_class))
+        return np.concatenate([rng.choice(rows, fewest, replace=False) for rows in by_class])
+
+    def __len__(self) -> int:
+        return _next_multiple(len(self.order), self.batch_size) // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[Film, NDArray[np.float32]]:
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        films = np.asarray(self.pixels[chosen])
+        if self.fields is not None:
+            inside = np.unpackbits(self.fields[chosen], axis=2)[..., None] * np.uint8(255)
+            films = np.concatenate([films, inside], axis=3)
+        return films, self.targets[chosen, None]
+
+    def feed(self) -> Any:
+        """What Keras is to read these batches from: themselves, or with TensorFlow a `tf.data.Dataset` of them.
+
+        The dataset that Keras would make tunes itself, and the thread that does so often misses that its epoch has
+        ended (it is woken before the mark is set that it looks at) and sleeps on for up to a minute, for which the
+        next epoch waits. There is nothing to tune in films that lie decoded.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        import tensorflow as tf
+
+        pixels, targets = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in self[0])
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        in_order = tf.data.Dataset.from_generator(
+            lambda: (self[index] for index in range(len(self))), output_signature=(pixels, targets)
+        )
+        return in_order.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2).with_options(options)
+
+
+def packed_lung_fields(pixels: Film, on_films: Callable[[int], object] = lambda count: None) -> PackedFields:
+    """Find the lung fields of films, uint8 (N, 224, 224, 1); `on_films` hears how many were done."""
+    parts = []
+    for start in range(0, len(pixels), FILMS_AT_ONCE):
+        batch = pixels[start : start + FILMS_AT_ONCE]
+        parts.append(np.packbits(lung_fields(batch), axis=2))
+        on_films(len(batch))
+    return np.concatenate(parts)
+
+
+def predict(model: keras.Model, pixels: Film, batch_size: int) -> Any:
+    """What the model says of decoded films, uint8 (N, 224, 224, 1): its outputs, of N rows each."""
+    no_targets = np.zeros(len(pixels), np.float32)
+    return model.predict(
+        FilmBatches(pixels, no_targets, np.arange(len(pixels)), batch_size=batch_size).feed(), verbose=0
+    )
+
+
+def _next_multiple(count: int, of: int) -> int:
+    return -(-count // of) * of
+
+
+class SeedEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Makes all that is random in an epoch depend on the seed and the epoch alone, so that a resumed run repeats it.
+
+    Keras does not save the state of its random layers, hence each gets a state of its own as an epoch begins. The order
+    of the films is drawn as the epoch before ends, since Keras may prefetch from then on.
+
+    Parameters
+    ----------
+    epochs_before
+        Epochs of the run's earlier phases.
+    """
+
+    def __init__(self, batches: FilmBatches, seed: int, epochs_before: int) -> None:
+        super().__init__()
+        self.batches = batches
+        self.seed = seed
+        self.epochs_before = epochs_before
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        generators = [variable for variable in self.model.variables if "seed_generator_state" in variable.path]
+        for number, state in enumerate(generators):
+            drawn = np.random.default_rng((self.seed, self.epochs_before + epoch, number))
+            state.assign(drawn.integers(2**31, size=state.shape))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.batches.start_epoch(self.epochs_before + epoch + 1)

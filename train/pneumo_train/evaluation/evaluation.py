@@ -1,0 +1,163 @@
+"""All figures of a model on one set of films."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from pneumo_infer.films.raster import Film
+from pneumo_infer.model.info import LABELS
+from pneumo_train.data.decode import DecodedFilms
+from pneumo_train.data.index import IndexedFilm
+from pneumo_train.evaluation.corruptions import measure_stress, worst_corruptions
+from pneumo_train.evaluation.deletion import Deletion, delete_evidence
+from pneumo_train.evaluation.metrics import bootstrap_by_patient, measure, ranking, wilson_interval
+from pneumo_train.evaluation.scorer import Scored, Scorer
+from pneumo_train.model.calibration import Scores, error_by_chance
+from pneumo_train.model.conformal import UncertainBand
+from pneumo_train.ood.metrics import measure_domain, share_flagged
+from pneumo_train.style.acquisition import StyleScores
+from pneumo_train.style.metrics import measure_own_style
+
+KINDS = {"bacteria": "bacterial", "virus": "viral"}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A model, the films it was measured on, and what came out.
+
+    Attributes
+    ----------
+    films
+        Decoded, in the order of `targets` and `scored`.
+    targets
+        float32 (N,), 1 for PNEUMONIA.
+    operating_point
+        The one that decides labels in this report; its threshold was fixed before.
+    metrics
+        All figures, JSON-ready.
+    deletion
+        What became of the films of PNEUMONIA without their evidence; None where the model gives no heatmap.
+    style
+        float64 (N,), style scores of the films; None where these are of too few patients.
+    """
+
+    scorer: Scorer
+    films: DecodedFilms
+    targets: Scores
+    scored: Scored
+    operating_point: str
+    metrics: dict[str, Any]
+    deletion: Deletion | None
+    style: StyleScores | None
+
+    @property
+    def threshold(self) -> float:
+        return float(self.scorer.description["operating_points"][self.operating_point]["threshold"])
+
+    def outcome(self, called: bool, ill: bool) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Rows of films that were called so and are so, the most confident first."""
+        probabilities = self.scored.probabilities
+        rows = np.flatnonzero(((probabilities >= self.threshold) == called) & ((self.targets == 1) == ill))
+        return rows[np.argsort(-probabilities[rows] if called else probabilities[rows], kind="stable")]
+
+
+def measure_films(
+    scorer: Scorer,
+    decoded: DecodedFilms,
+    operating_point: str,
+    shifts: list[str],
+    on_films: Callable[[int], object],
+    others: Mapping[str, Film],
+) -> Evaluation:
+    """Score the films, as they are and under each corruption, and others to see whether they are flagged."""
+    targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)
+    scored = scorer.score(decoded.pixels, on_films)
+    threshold = scorer.description["operating_points"][operating_point]["threshold"]
+    patients = [film.patient for film in decoded.films]
+    metrics: dict[str, Any] = {
+        "model": scorer.path.name,
+        "default_operating_point": operating_point,
+        "films": len(targets),
+        "patients": len(set(patients)),
+        "classes": dict(Counter(film.label for film in decoded.films)),
+        **ranking(targets, scored.probabilities),
+        "calibration_error_by_chance": error_by_chance(scored.probabilities),
+        "intervals": bootstrap_by_patient(targets, scored.probabilities, patients, threshold),
+        "operating_points": {
+            name: measure(targets, scored.probabilities, point["threshold"])
+            for name, point in scorer.description["operating_points"].items()
+        },
+        "kinds": _sensitivity_by_kind(decoded.films, scored.probabilities >= threshold),
+        "calibration": {
+            "before": ranking(targets, np.asarray(expit(scored.logits), dtype=np.float32)),
+            "after": ranking(targets, scored.probabilities),
+        },
+        "unreadable": decoded.unreadable,
+    }
+    if scorer.uncertain_band:
+        metrics["uncertain"] = _measure_band(scorer.uncertain_band, targets, scored.probabilities, threshold)
+    called = scored.probabilities >= threshold
+    for name, wrong in (("false_negatives", ~called & (targets == 1)), ("false_positives", called & (targets == 0))):
+        metrics[name] = [
+            {"path": decoded.films[row].path, "probability": float(scored.probabilities[row])}
+            for row in np.flatnonzero(wrong)
+        ]
+    shifted: list[Scores] = []
+
+    def score(films: Film) -> Scores:
+        said = scorer.score(films, on_films)
+        shifted.append(said.distances)
+        return said.probabilities
+
+    metrics["stress"] = measure_stress(score, decoded.pixels, targets, threshold, shifts)
+    metrics["worst"] = worst_corruptions(metrics["stress"])
+    limit = scorer.domain_limit
+    metrics["domain"] = {
+        "limit": limit,
+        "flagged": measure_domain(lambda films: scorer.score(films).distances, limit, decoded.pixels, others),
+        "corrupted": {name: share_flagged(far, limit) for name, far in zip(shifts, shifted, strict=True)},
+    }
+    style_scores = None
+    measured = measure_own_style(decoded.pixels, scored.logits, scored.probabilities, targets, patients, threshold)
+    if measured:
+        metrics["style"], style_scores = measured
+    deletion = None
+    if scorer.heatmaps:
+        ill = np.flatnonzero(targets == 1)
+        deletion = delete_evidence(
+            decoded.pixels[ill], lambda films: scorer.score(films, on_films).logits, scorer.heatmaps
+        )
+        metrics["heatmap"] = deletion.figures([patients[row] for row in ill])
+    return Evaluation(scorer, decoded, targets, scored, operating_point, metrics, deletion, style_scores)
+
+
+def _sensitivity_by_kind(films: list[IndexedFilm], called: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:
+    figures = {}
+    for kind, name in KINDS.items():
+        of_kind = np.array([film.kind == kind for film in films])
+        total, found = int(of_kind.sum()), int((of_kind & called).sum())
+        if total:
+            figures[name] = {"films": total, "sensitivity": found / total, "interval": wilson_interval(found, total)}
+    return figures
+
+
+def _measure_band(band: UncertainBand, targets: Scores, probabilities: Scores, threshold: float) -> dict[str, Any]:
+    uncertain = band.contains(probabilities)
+    certain = ~uncertain
+    return {
+        "low": band.low,
+        "high": band.high,
+        "films": int(uncertain.sum()),
+        "share": float(uncertain.mean()),
+        "called_otherwise": {
+            LABELS[0]: float((certain & (probabilities > band.high))[targets == 0].mean()),
+            LABELS[1]: float((certain & (probabilities < band.low))[targets == 1].mean()),
+        },
+        "certain": measure(targets[certain], probabilities[certain], threshold) if certain.any() else None,
+    }

@@ -1,0 +1,1 @@
+"""The network, its calibration and thresholds, and the file that it is saved in."""

@@ -1,0 +1,1 @@
+"""Out-of-distribution detection: which films the model does not know."""

@@ -1,0 +1,1 @@
+"""A finished run to a model that others can use."""

@@ -1,0 +1,196 @@
+"""A trained trunk to the model that is handed on: calibrated, measured, and described beside it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from pneumo_infer import __version__
+from pneumo_infer.atomic_write import write_json, write_whole
+from pneumo_infer.films.raster import Film
+from pneumo_infer.model.info import LABELS
+from pneumo_train.data.batches import TrainingFilms, predict
+from pneumo_train.data.decode import DecodedFilms
+from pneumo_train.evaluation.corruptions import SHIFTS, measure_stress
+from pneumo_train.evaluation.deletion import delete_evidence
+from pneumo_train.evaluation.metrics import measure, ranking
+from pneumo_train.model.calibration import Calibration, Scores, error_by_chance
+from pneumo_train.model.conformal import fit_uncertain_band
+from pneumo_train.model.network import build_serving_model, heatmaps_of, rebuild_trunk
+from pneumo_train.model.save_keras import round_to_float16, save_deflated
+from pneumo_train.model.thresholds import choose_thresholds, measure_degraded
+from pneumo_train.model.trained import MODEL_FILE, description_of
+from pneumo_train.ood.extra_films import NONE, OtherFilms
+from pneumo_train.ood.fit import describe_domain, fit_model_domain
+from pneumo_train.ood.metrics import share_flagged
+from pneumo_train.recipe import Recipe
+from pneumo_train.release.provenance import describe_data, describe_weights
+from pneumo_train.report.plots import draw_curves, save
+from pneumo_train.style.metrics import describe_style
+from pneumo_train.training.progress import progress_bar
+
+DEFAULT_OPERATING_POINT = "balanced"
+PREDICTED_AT_ONCE = 32
+
+
+def release_model(
+    folder: Path,
+    trunk: keras.Model,
+    recipe: Recipe,
+    weights: str,
+    decoded: DecodedFilms,
+    films: TrainingFilms,
+    history: list[dict[str, Any]],
+    known: OtherFilms = NONE,
+    outliers: OtherFilms = NONE,
+) -> None:
+    """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all.
+
+    Parameters
+    ----------
+    known, outliers
+        Given films of the known kind, and of others, for the domain.
+    """
+    # Without what training alone needs, mixed precision and several devices; on films as large as it last learned on.
+    trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].side)
+    held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
+    logit = column_of(trunk, "logit")
+    exact = logit(films.pixels[held_out["validation"]])
+    round_to_float16(trunk)
+    logits = {split: logit(films.pixels[rows]) for split, rows in held_out.items()}
+    targets = {split: films.targets[rows] for split, rows in held_out.items()}
+    calibration, points = choose_thresholds(logit, films.pixels[held_out["validation"]], targets["validation"])
+    domain = fit_model_domain(output_of(trunk, "domain_features"), films, known, outliers)
+    model = build_serving_model(trunk, calibration, domain)
+    scores = {split: calibration(values) for split, values in logits.items()}
+    measured_on = "test" if "test" in held_out else "validation"
+    distance = column_of(model, "domain_distance")
+    domain_described = describe_domain(distance, films, measured_on, known, outliers)
+    threshold = points[DEFAULT_OPERATING_POINT]["threshold"]
+    shown = films.pixels[held_out[measured_on]]
+    stress, domain_described["corrupted"] = _measure_corruptions(
+        model, shown, targets[measured_on], threshold, domain_described["limit"]
+    )
+    degraded = measure_degraded(lambda pixels: calibration(logit(pixels)), shown, targets[measured_on], threshold)
+    metrics = {split: _metrics(targets[split], scores[split], points) for split in held_out}
+    heatmap = _describe_heatmap(trunk, decoded, films, held_out[measured_on])
+    patients = [film.patient for film in decoded.films]
+    style = describe_style(films, patients, measured_on, logits[measured_on], scores[measured_on], threshold)
+
+    save(draw_curves(history), folder / "curves.png")
+    _write_predictions(folder / "predictions.csv", decoded, held_out, logits, scores)
+    write_json(folder / "metrics.json", metrics)
+    save_deflated(model, folder / MODEL_FILE)
+    # Last, since a model counts as released once its description is there.
+    write_json(
+        description_of(folder / MODEL_FILE),
+        {
+            "version": __version__,
+            "labels": LABELS,
+            "operating_points": points,
+            "default_operating_point": DEFAULT_OPERATING_POINT,
+            "uncertain_band": fit_uncertain_band(targets["validation"], scores["validation"]).to_dict(),
+            "calibration": _describe_calibration(calibration),
+            "domain": domain_described,
+            "metrics": metrics,
+            "stress": {"measured_on": measured_on, "shifts": stress},
+            "degraded": {"measured_on": measured_on, **degraded},
+            **({"heatmap": {"measured_on": measured_on, **heatmap}} if heatmap else {}),
+            **({"style": style} if style else {}),
+            "data": describe_data(decoded),
+            "recipe": recipe.model_dump(),
+            "epochs": len(history),
+            "weights": describe_weights(weights),
+            "rounding": _describe_rounding(calibration(exact), scores["validation"], points),
+        },
+    )
+
+
+def output_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
+    """One output of a model alone, (N, C), so that what only the others need is not computed."""
+    alone = keras.Model(model.input, model.output[name])
+    return lambda pixels: predict(alone, pixels, PREDICTED_AT_ONCE)
+
+
+def column_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
+    """One output of a model alone that is a number for each film, (N,)."""
+    output = output_of(model, name)
+    return lambda pixels: output(pixels)[:, 0]
+
+
+def _measure_corruptions(
+    model: keras.Model, films: Film, targets: Scores, threshold: float, limit: float
+) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
+    """Measure films under each corruption: how they are classified, and the share that is out of the domain."""
+    distances: list[Scores] = []
+
+    def probability(pixels: Film) -> Scores:
+        said = predict(model, pixels, PREDICTED_AT_ONCE)
+        distances.append(said["domain_distance"][:, 0])
+        return said["probability"][:, 0]  # type: ignore[no-any-return]
+
+    with progress_bar() as bar:
+        shifts = bar.track(SHIFTS, description="films under corruptions")
+        stress = measure_stress(probability, films, targets, threshold, shifts)
+    return stress, {shift: share_flagged(far, limit) for shift, far in zip(SHIFTS, distances, strict=True)}
+
+
+def _describe_rounding(exact: Scores, rounded: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    thresholds = [point["threshold"] for point in points.values()]
+    return {
+        "weights": "rounded to float16, kept as float32",
+        "largest_difference": float(np.abs(exact - rounded).max()),
+        "labels_flipped": sum(int(((exact >= t) != (rounded >= t)).sum()) for t in thresholds),
+        "measured_on": "validation, all operating points",
+    }
+
+
+def _metrics(targets: Scores, probabilities: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "films": len(targets),
+        "pneumonia": int(targets.sum()),
+        **ranking(targets, probabilities),
+        "calibration_error_by_chance": error_by_chance(probabilities),
+        "operating_points": {name: measure(targets, probabilities, p["threshold"]) for name, p in points.items()},
+    }
+
+
+def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
+    return {
+        "method": "Platt scaling, inside the graph",
+        "slope": calibration.slope,
+        "offset": calibration.offset,
+        "fitted_on": "validation",
+    }
+
+
+def _describe_heatmap(
+    trunk: keras.Model, decoded: DecodedFilms, films: TrainingFilms, rows: np.ndarray[Any, np.dtype[np.intp]]
+) -> dict[str, Any] | None:
+    heatmaps = heatmaps_of(trunk)
+    if heatmaps is None:
+        return None
+    ill = rows[films.targets[rows] == 1]
+    deletion = delete_evidence(films.pixels[ill], column_of(trunk, "logit"), heatmaps)
+    return deletion.figures([decoded.films[row].patient for row in ill])
+
+
+def _write_predictions(
+    path: Path,
+    decoded: DecodedFilms,
+    held_out: dict[str, np.ndarray[Any, np.dtype[np.intp]]],
+    logits: dict[str, Scores],
+    scores: dict[str, Scores],
+) -> None:
+    with write_whole(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "patient", "kind", "split", "label", "logit", "probability"])
+        for split, rows in held_out.items():
+            for row, logit, probability in zip(rows, logits[split], scores[split], strict=True):
+                film = decoded.films[row]
+                writer.writerow([film.path, film.patient, film.kind, split, film.label, logit, probability])

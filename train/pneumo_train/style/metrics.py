@@ -1,0 +1,164 @@
+"""How far a model relies on acquisition style: its figures on typical and atypical films, its logit beside their score.
+
+A model that reads the lungs decides atypical films, whose style points to the other class, as well as typical ones, and
+within a class its logit and the style score have little to do with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from pneumo_infer.films.raster import Film
+from pneumo_infer.model.info import LABELS
+from pneumo_train.data.batches import TrainingFilms
+from pneumo_train.errors import DataError
+from pneumo_train.evaluation.metrics import auc_interval, measure
+from pneumo_train.model.calibration import Scores
+from pneumo_train.style.acquisition import StyleModel, StyleScores, fit_style, is_atypical, style_statistics
+
+FEWEST_PATIENTS = 5  # of a class, for an AUC or a correlation
+DECIDED = {"sensitivity": "PNEUMONIA", "specificity": "NORMAL"}
+
+
+def measure_style(
+    logits: Scores,
+    probabilities: Scores,
+    targets: Scores,
+    patients: Sequence[str],
+    style: StyleScores,
+    threshold: float,
+) -> dict[str, Any]:
+    """Measure a model on typical and on atypical films, and how its logit goes with the style score.
+
+    Parameters
+    ----------
+    logits, probabilities
+        (N,), what the model says of the films.
+    targets
+        (N,), 1 for PNEUMONIA.
+    patients
+        (N,), whose each film is.
+    style
+        (N,), by a style model that saw no film of these patients.
+    threshold
+        Of the probability, from which on a film is called PNEUMONIA.
+
+    Returns
+    -------
+    dict
+        JSON-ready. `typical` and `atypical`: films of each class; AUC, sensitivity and specificity, each as `value` and
+        95 % `interval` (Wilson's; a bootstrap by patient for the AUC). `correlation`: Pearson's, of logit and style
+        score, for each class. A figure is None where a class that it needs has no film, an AUC or a correlation also
+        where it has fewer than five patients.
+    """
+    groups, atypical = np.asarray(patients), is_atypical(style, targets)
+    return {
+        "threshold": float(threshold),
+        **{
+            name: _figures(targets[rows], probabilities[rows], groups[rows], threshold)
+            for name, rows in (("typical", ~atypical), ("atypical", atypical))
+        },
+        "correlation": {
+            label: _correlation(logits[rows], style[rows], groups[rows])
+            for label, rows in ((label, targets == number) for number, label in enumerate(LABELS))
+        },
+    }
+
+
+def describe_style(
+    films: TrainingFilms,
+    patients: Sequence[str],
+    measured_on: str,
+    logits: Scores,
+    probabilities: Scores,
+    threshold: float,
+) -> dict[str, Any] | None:
+    """Measure a model that is released on held-out films, by a style model that is fitted on its training films.
+
+    Parameters
+    ----------
+    patients
+        Of all films, (N,).
+    measured_on
+        The split whose films `logits` and `probabilities` are of.
+
+    Returns
+    -------
+    dict
+        What `measure_style` gives, and `style_auc`: how well style alone tells the label of training films of other
+        patients. None where the training films are of too few patients to learn style from.
+    """
+    groups, train, held_out = np.asarray(patients), films.rows["train"], films.rows[measured_on]
+    model = _fit_if_enough(films.pixels[train], films.targets[train], groups[train])
+    if model is None:
+        return None
+    style = model.score(style_statistics(films.pixels[held_out]))
+    return {
+        "measured_on": measured_on,
+        "style_auc": _auc(films.targets[train], model.out_of_fold, groups[train]),
+        **measure_style(logits, probabilities, films.targets[held_out], groups[held_out].tolist(), style, threshold),
+    }
+
+
+def measure_own_style(
+    pixels: Film, logits: Scores, probabilities: Scores, targets: Scores, patients: Sequence[str], threshold: float
+) -> tuple[dict[str, Any], StyleScores] | None:
+    """Measure a model on films whose style scores are fitted on these films, out of fold.
+
+    Returns
+    -------
+    tuple
+        What `measure_style` gives and `style_auc`, how well style alone tells the label; and the style scores, (N,).
+        None where the films are of too few patients to learn style from.
+    """
+    model = _fit_if_enough(pixels, targets, np.asarray(patients))
+    if model is None:
+        return None
+    style = model.out_of_fold
+    figures = measure_style(logits, probabilities, targets, patients, style, threshold)
+    return {"style_auc": _auc(targets, style, np.asarray(patients)), **figures}, style
+
+
+def _fit_if_enough(pixels: Film, targets: Scores, groups: NDArray[np.str_]) -> StyleModel | None:
+    statistics = style_statistics(pixels)
+    try:
+        return fit_style(statistics, targets, groups.tolist())
+    except DataError:
+        return None
+
+
+def _figures(targets: Scores, probabilities: Scores, groups: NDArray[np.str_], threshold: float) -> dict[str, Any]:
+    decided = measure(targets, probabilities, threshold)
+    films = {label: int((targets == number).sum()) for number, label in enumerate(LABELS)}
+    return {
+        "films": films,
+        "auc": _auc(targets, probabilities, groups),
+        **{
+            name: {"value": decided[name], "interval": decided["intervals"][name]} if films[label] else None
+            for name, label in DECIDED.items()
+        },
+    }
+
+
+def _auc(targets: Scores, scores: Scores | StyleScores, groups: NDArray[np.str_]) -> dict[str, Any] | None:
+    if min(_patients(groups[targets == label]) for label in (0, 1)) < FEWEST_PATIENTS:
+        return None
+    return {
+        "value": float(roc_auc_score(targets, scores)),
+        "interval": auc_interval(targets, scores, groups.tolist()),
+    }
+
+
+def _correlation(logits: Scores, style: StyleScores, groups: NDArray[np.str_]) -> float | None:
+    if _patients(groups) < FEWEST_PATIENTS or np.ptp(logits) == 0 or np.ptp(style) == 0:
+        return None
+    return float(np.corrcoef(logits.astype(np.float64), style)[0, 1])
+
+
+def _patients(groups: NDArray[np.str_]) -> int:
+    return len(np.unique(groups))

@@ -1,0 +1,1 @@
+"""A training run: phases, checkpoints, devices, progress."""

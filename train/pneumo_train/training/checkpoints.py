@@ -1,0 +1,147 @@
+"""What a run has done so far, in files that survive `kill -9` at any moment.
+
+Each epoch first writes its own checkpoint file, then moves a new `state.json` into place that names it. Whatever
+moment the process dies at, the `state.json` that is there names a checkpoint that is whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from pneumo_infer.atomic_write import write_json, write_whole
+from pneumo_train.errors import RunError
+from pneumo_train.recipe import Phase
+
+# Ranking decides which epoch is best: calibration comes after training and mends what the loss would punish.
+MONITORED = "val_auc"
+
+
+@dataclass(slots=True)
+class Journal:
+    """The state of a run.
+
+    Attributes
+    ----------
+    history
+        One row an epoch over all phases: epoch, phase, its metrics and the learning rate.
+    last, kept
+        Checkpoint files of the last epoch, and of the one that is handed on: the last one too, or the one with the
+        highest validation AUC in any phase, as the recipe wants it.
+    finished_phases
+        Phases that are over, in order; the next one starts from `kept`.
+    """
+
+    folder: Path
+    history: list[dict[str, Any]] = field(default_factory=list)
+    last: str | None = None
+    kept: str | None = None
+    finished_phases: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, folder: Path) -> Journal:
+        """Read a run's state, or start one where there is none yet.
+
+        Raises
+        ------
+        RunError
+            The state is damaged.
+        """
+        file = folder / "state.json"
+        if not file.exists():
+            return cls(folder)
+        try:
+            return cls(folder, **json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise RunError(str(file), f"is damaged ({error})", "train anew into another folder") from error
+
+    def write(self) -> None:
+        """Move the new state into place, then drop the checkpoints that it no longer names."""
+        state = asdict(self)
+        del state["folder"]
+        write_json(self.folder / "state.json", state)
+        self._write_history()
+        for file in self.checkpoints.glob("*.keras"):
+            if file.name not in (self.last, self.kept):
+                file.unlink()
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def rows(self, phase: str) -> list[dict[str, Any]]:
+        """The epochs of one phase."""
+        return [row for row in self.history if row["phase"] == phase]
+
+    def _write_history(self) -> None:
+        if self.history:
+            with write_whole(self.folder / "history.csv") as file:
+                writer = csv.DictWriter(file, list(self.history[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(self.history)
+
+
+class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes the journal after each epoch. It must come last, after the checkpoint is on disk.
+
+    Parameters
+    ----------
+    journal
+        Where to write.
+    phase
+        The phase that is being trained.
+    keep_last
+        Hand on the last epoch rather than the best one.
+    replayed
+        Callbacks whose state follows from the history alone; when a run is resumed they are shown the epochs it
+        already has, so that patience and learning rate go on where they were.
+    """
+
+    def __init__(
+        self, journal: Journal, phase: Phase, keep_last: bool, replayed: list[keras.callbacks.Callback]
+    ) -> None:
+        super().__init__()
+        self.journal = journal
+        self.phase = phase
+        self.keep_last = keep_last
+        self.replayed = replayed
+        self.epoch_began = 0.0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.phase.schedule == "constant":
+            # The checkpoint's rate may be a reduced one already; the replay reduces it again from the start.
+            self.model.optimizer.learning_rate = self.phase.learning_rate
+        for epoch, row in enumerate(self.journal.rows(self.phase.name)):
+            for callback in self.replayed:
+                callback.on_epoch_end(epoch, dict(row))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch_began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        earlier = [_rank(row) for row in self.journal.history]
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        figures["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row = {"epoch": len(self.journal.history) + 1, "phase": self.phase.name, **figures}
+        self.journal.history.append({**row, "seconds": round(time.monotonic() - self.epoch_began, 1)})
+        self.journal.last = checkpoint_name(self.phase.name, epoch + 1)
+        if self.keep_last or not earlier or _rank(figures) > max(earlier):
+            self.journal.kept = self.journal.last
+        if self.model.stop_training or epoch + 1 == self.params["epochs"]:
+            self.journal.finished_phases.append(self.phase.name)
+        self.journal.write()
+
+
+def _rank(row: dict[str, Any]) -> tuple[float, float]:
+    return row[MONITORED], -row["val_loss"]  # once the AUC saturates, the loss still tells epochs apart
+
+
+def checkpoint_name(phase: str, epoch: int | str) -> str:
+    """Name of the checkpoint of a phase's epoch, counted from 1; Keras fills in a template's `{epoch:03d}`."""
+    return f"{phase}-{epoch:03d}.keras" if isinstance(epoch, int) else f"{phase}-{epoch}.keras"
