@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pneumo_train.import_quietly import quiet_import
+from pneumo_train.import_quietly import import_quietly
 from pneumo_train.model.calibration import Scores
 
-with quiet_import():
+with import_quietly():
     from pneumo_export.parity.gates import LIMITS
     from pneumo_train.evaluation.metrics import figures_at
 

@@ -17,7 +17,7 @@ import numpy as np
 import typer
 
 from benchmarks.record import Comparison, publish
-from pneumo_train.import_quietly import quiet_import
+from pneumo_train.import_quietly import import_quietly
 
 HOW = (
     "Milliseconds of one training step of ResNet50, all layers, at {side} px in batches of {batch}, in bfloat16 (as "
@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Time training steps in both precisions."""
     load = os.getloadavg()[0]
-    with quiet_import():
+    with import_quietly():
         from pneumo_train.training.devices import BFLOAT16_FLAGS, processor_flags
 
     found = ", ".join(sorted(BFLOAT16_FLAGS & processor_flags())) or "no bfloat16"

@@ -18,10 +18,10 @@ import typer
 from benchmarks.films import noise_films
 from benchmarks.record import machine
 from benchmarks.turns import take_turns
-from pneumo_infer.atomic_write import write_whole
-from pneumo_train.import_quietly import quiet_import
+from pneumo_infer.atomic_write import atomic_write
+from pneumo_train.import_quietly import import_quietly
 
-with quiet_import():
+with import_quietly():
     import onnx
 
     from pneumo_export.convert import convert
@@ -89,7 +89,7 @@ def main(
         fp32 = {output: run_file(files["fp32"], output, held_out) for output in OUTPUTS}
         measured = {name: _measure(file, held_out, targets, fp32, point["threshold"]) for name, file in files.items()}
         milliseconds = take_turns({name: _reader(file) for name, file in files.items()}, noise_films(rounds))
-    with write_whole(to) as file:
+    with atomic_write(to) as file:
         file.write(_table(measured, milliseconds, len(held_out), rounds))
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import typer
 
 from benchmarks.record import Comparison, publish
-from pneumo_train.import_quietly import quiet_import
+from pneumo_train.import_quietly import import_quietly
 from pneumo_train.malloc_tuning import keep_freed_memory
 
 app = typer.Typer(add_completion=False)
@@ -76,7 +76,7 @@ def train(kind: str, recipe: str, phase: int, batches: int) -> None:
 
 
 def _time_epoch(recipe_name: str, number: int, batches: int) -> float:
-    with quiet_import():
+    with import_quietly():
         import keras
     from pneumo_train.data.batches import FilmBatches
     from pneumo_train.model.network import build_training_model, build_trunk, set_trainable
@@ -89,7 +89,7 @@ def _time_epoch(recipe_name: str, number: int, batches: int) -> float:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (films, 224, 224, 1), dtype=np.uint8)
     targets = rng.integers(0, 2, films).astype(np.float32)
-    trunk = build_trunk("none", recipe.network, phase.side)
+    trunk = build_trunk("none", recipe.network, phase.image_size)
     set_trainable(trunk, phase, pretrained=True)
     model = build_training_model(trunk, recipe.augment, phase, seed=0)
     model.compile(optimizer="adam", loss=keras.losses.BinaryCrossentropy(from_logits=True))

@@ -14,10 +14,10 @@ import numpy as np
 
 from benchmarks.record import Bound, Comparison
 from pneumo_infer.films.raster import Film
-from pneumo_train.import_quietly import quiet_import
+from pneumo_train.import_quietly import import_quietly
 from pneumo_train.model.calibration import Scores
 
-with quiet_import():
+with import_quietly():
     import onnx
 
     from benchmarks.accuracy import Kept, hold_to_limits

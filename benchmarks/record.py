@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pneumo_infer.atomic_write import write_json
-from pneumo_infer.cpu_count import usable_processors
+from pneumo_infer.cpu_count import cpu_count
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("pneumo-infer", "onnxruntime", "numpy", "pillow", "openvino", "tensorflow", "keras", "torch")
@@ -82,7 +82,7 @@ def machine() -> dict[str, str]:
     return {
         "processor": facts.get("model name", platform.machine()),
         "instructions": ", ".join(name for name in INSTRUCTIONS if name in flags) or "none of note",
-        "processors": str(usable_processors()),
+        "processors": str(cpu_count()),
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "packages": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.record import HEADER, RESULTS, Comparison
-from pneumo_infer.atomic_write import write_whole
+from pneumo_infer.atomic_write import atomic_write
 
 INTRODUCTION = """# Benchmarks
 
@@ -29,7 +29,7 @@ def main(
 ) -> None:
     """Write the page."""
     sections = [_section(file) for file in sorted(results.glob("*.json"))]
-    with write_whole(to) as page:
+    with atomic_write(to) as page:
         page.write("\n".join([INTRODUCTION, *sections]))
 
 

@@ -21,7 +21,7 @@ import typer
 
 from benchmarks.films import films_under, megapixels
 from benchmarks.record import Bound, Comparison, RatioOf, publish
-from pneumo_train.import_quietly import quiet_import
+from pneumo_train.import_quietly import import_quietly
 
 if TYPE_CHECKING:
     from pneumo_train.recipe import Recipe
@@ -52,7 +52,7 @@ def main(
 
 def compare_feeds(data: Path, recipe_name: str, batches: int, rounds: int) -> list[Comparison]:
     """Feed epochs in turns, and compare them."""
-    with quiet_import():
+    with import_quietly():
         import keras
     from pneumo_train.recipe import read_recipe
 
@@ -101,7 +101,7 @@ def load_feeds(data: Path, recipe: Recipe, batches: int) -> dict[str, Callable[[
     rows = np.resize(shuffled, batches * recipe.fit.batch_size)
     cached = FilmBatches(decoded.pixels, targets, rows, shuffle_seed=0, batch_size=recipe.fit.batch_size)
     phase = recipe.phases[0]
-    trunk = build_trunk("none", recipe.network, phase.side)
+    trunk = build_trunk("none", recipe.network, phase.image_size)
     set_trainable(trunk, phase, pretrained=True)
     model = build_training_model(trunk, recipe.augment, phase, seed=0)
     model.compile(optimizer="adam", loss=keras.losses.BinaryCrossentropy(from_logits=True))

@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def write_whole(path: Path) -> Iterator[TextIO]:
+def atomic_write(path: Path) -> Iterator[TextIO]:
     """Open a text file that takes its name only once it is complete."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         yield file
@@ -30,6 +30,6 @@ def write_whole(path: Path) -> Iterator[TextIO]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON for people and programs: indented, keys in the order given."""
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         json.dump(content, file, indent=2)
         file.write("\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumo_infer.cpu_count import usable_processors
+from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.films.prefetch import Read, read_batches
 from pneumo_infer.films.preprocess import PREPROCESS, fill_up, read_pixels
@@ -78,7 +78,7 @@ class Classifier:
         self._process = os.getpid()
         session, self.device = open_session(files["cpu"], device, threads, on_cuda=files["cuda"])
         self._session: InferenceSession | None = session
-        self.threads = threads or usable_processors()
+        self.threads = threads or cpu_count()
         self.limits = limits
         self.model = describe(files[self.device], session)
         self.threshold, self.operating_point = _decide_threshold(self.model, threshold)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def usable_processors(root: Path = Path("/")) -> int:
+def cpu_count(root: Path = Path("/")) -> int:
     """Count the processors that this process may keep busy, at least 1.
 
     That is the smaller of its affinity and, rounded up, the quotas of the control groups that it is in, version 1 and 2

@@ -42,7 +42,7 @@ reduce_rate_factor = 0.5
 [[phases]]
 name = "head"
 train = "head"
-side = 112
+image_size = 112
 batch_normalisation = "frozen"
 epochs = 8
 learning_rate = 1e-3
@@ -50,7 +50,7 @@ learning_rate = 1e-3
 [[phases]]
 name = "top"
 train = 10
-side = 112
+image_size = 112
 batch_normalisation = "frozen"
 epochs = 2
 learning_rate = 1e-5
@@ -61,7 +61,7 @@ LIGHT_RECIPE = (
     TINY_RECIPE.replace('"resnet50"', '"mobilenetv2"')
     .replace('"equalised"', '"imagenet"')
     .replace("output_stride = 16", "output_stride = 32")
-    .replace("side = 112", "side = 64")
+    .replace("image_size = 112", "image_size = 64")
 )
 
 

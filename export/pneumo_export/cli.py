@@ -15,7 +15,7 @@ import typer
 
 from pneumo_export.targets import FORMATS
 from pneumo_infer.errors import MissingExtraError, PneumoError
-from pneumo_train.import_quietly import quiet_import
+from pneumo_train.import_quietly import import_quietly
 
 if TYPE_CHECKING:
     from pneumo_export.parity.proof import Proof
@@ -83,7 +83,7 @@ def check(
 ) -> None:
     """Repeat the proof on a file that exists."""
     with _exit_codes():
-        with _export_extra(), quiet_import():
+        with _export_extra(), import_quietly():
             from pneumo_export.parity.recheck import check_file
         proof = check_file(file, against, data, least_films)
         _print_gates(proof)
@@ -93,7 +93,7 @@ def check(
 def _export(
     to: str, model: Path | None, precision: Precision, data: Path | None, output: Path | None, least_films: int
 ) -> list[Proof]:
-    with _export_extra(), quiet_import():
+    with _export_extra(), import_quietly():
         from pneumo_export.pipeline import PRECISIONS
         from pneumo_export.source import latest_model
         from pneumo_train.model.trained import load_trained

@@ -9,7 +9,7 @@ import tf2onnx
 from onnx import TensorProto
 
 from pneumo_export.errors import GraphError
-from pneumo_export.rewrites.names import settle_names
+from pneumo_export.rewrites.names import normalise_names
 from pneumo_infer.model.info import HEATMAP_SIDES
 from pneumo_train.model.trained import OUTPUTS
 from pneumo_train.ood.detector import distance_of
@@ -34,7 +34,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
         per_film = {
             "logit": seen["logit"],
             "probability": model.get_layer("probability")(model.get_layer("calibration")(seen["logit"])),
-            "domain_distance": distance_of(model, seen["domain_features"]),
+            "domain_distance": distance_of(model, seen["ood_features"]),
         }
         outputs = {name: tf.squeeze(values, axis=1, name=name) for name, values in per_film.items()}
         return {**outputs, "heatmap": tf.identity(seen["heatmap"], name="heatmap")}
@@ -44,7 +44,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     proto, _ = tf2onnx.convert.from_function(tf.function(serve, input_signature=signature), signature, opset=OPSET)
     proto.ir_version = IR_VERSION
     _name_batch_dimension(proto)
-    settle_names(proto)
+    normalise_names(proto)
     return proto
 
 

@@ -21,7 +21,7 @@ INTENDED_USE = (
 def add_metadata(
     proto: onnx.ModelProto, source: TrainedModel, precision: str, domain_limit: float, reference: Reference
 ) -> None:
-    """Write the contract's `pneumo.*` entries; `precision`, `weights`, `domain`, `uncertain_band` beside them.
+    """Write the contract's `pneumo.*` entries; `precision`, `weights`, `ood`, `uncertain_band` beside them.
 
     `domain_limit` and `reference` are the file's own.
     """
@@ -34,7 +34,7 @@ def add_metadata(
         "default_operating_point": described["default_operating_point"],
         "domain_limit": json.dumps(domain_limit),
         "reference": json.dumps(reference.to_dict()),
-        "domain": json.dumps(described["domain"]),
+        "ood": json.dumps(described["ood"]),
         "preprocess": PREPROCESS,
         "uncertain_band": json.dumps(described["uncertain_band"]),
         "calibration": json.dumps(described["calibration"]),

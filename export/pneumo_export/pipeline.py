@@ -13,14 +13,14 @@ from pneumo_export.card.figures import draw_card
 from pneumo_export.convert import check_graph, convert
 from pneumo_export.errors import ExportError
 from pneumo_export.metadata import add_metadata
-from pneumo_export.parity.keras_reference import ask_keras
+from pneumo_export.parity.keras_reference import keras_reference
 from pneumo_export.parity.proof import ParityFilms, Proof, prove
 from pneumo_export.parity.run_onnx import run_file, run_outputs
-from pneumo_export.precisions.fp16 import halve
+from pneumo_export.precisions.fp16 import convert_to_fp16
 from pneumo_export.precisions.int8 import choose_calibration_rows, quantise
 from pneumo_export.rewrites.half_storage import store_in_half
-from pneumo_export.rewrites.names import settle_names
-from pneumo_infer.atomic_write import write_json, write_whole
+from pneumo_export.rewrites.names import normalise_names
+from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.drift.reference import measure_reference
 from pneumo_infer.model.checksum import CHECKSUMS, file_digest
 from pneumo_infer.model.info import HEATMAP_SIDES
@@ -95,7 +95,7 @@ def require_heatmaps(source: TrainedModel) -> None:
         raise ExportError(
             source.path.name,
             f"gives heatmaps of {heatmap.shape[-1]} x {heatmap.shape[-1]} places, fewer than {HEATMAP_SIDES[0]} a side",
-            "train with network.output_stride=16, or with a larger side in the last phase",
+            "train with network.output_stride=16, or with a larger image_size in the last phase",
         )
 
 
@@ -106,10 +106,10 @@ def make_files(
     films = training_films(decoded)
     files = {precision: staged / f"pneumo-resnet50-{precision}.onnx" for precision in PRECISIONS}
     converted = convert(source.keras_model)
-    settle_names(converted)  # before anything is made of it whose order may follow the names
+    normalise_names(converted)  # before anything is made of it whose order may follow the names
     onnx.save(converted, files["fp32"])
     if "fp16" in precisions:
-        halve(files["fp32"], files["fp16"])
+        convert_to_fp16(files["fp32"], files["fp16"])
     if "int8" in precisions:
         rows = choose_calibration_rows(films.rows["train"], source.description["recipe"]["split"]["seed"])
         quantise(files["fp32"], files["int8"], films.pixels[rows])
@@ -122,7 +122,7 @@ def make_files(
         degraded = run_file(files[precision], "domain_distance", degrade(films.pixels[validation], LIMIT_SEED))
         limit = choose_limit(np.concatenate([distances, degraded]))
         reference = measure_reference(probabilities, distances, films.targets[validation], limit)
-        settle_names(proto)
+        normalise_names(proto)
         if precision != "fp32":
             store_in_half(proto)
         add_metadata(proto, source, precision, limit, reference)
@@ -142,17 +142,17 @@ def publish(
     """
     for file in files.values():
         check_graph(onnx.load(file), file.name)
-    reference = ask_keras(source, films.pixels)
+    reference = keras_reference(source, films.pixels)
     proofs = [prove(file, precision, reference, films) for precision, file in files.items()]
     for proof in proofs:
         proof.require("nothing was written")
     write_json(staged / "metrics.json", source.description["metrics"])
     write_json(staged / "parity.json", {proof.precision: proof.to_dict() for proof in proofs})
     pictures = draw_card(source, staged / FIGURES)
-    with write_whole(staged / "MODEL_CARD.md") as card:
+    with atomic_write(staged / "MODEL_CARD.md") as card:
         sizes = {precision: file.stat().st_size for precision, file in files.items()}
         card.write(model_card(source, proofs, sizes, {f"{FIGURES}/{name}": text for name, text in pictures.items()}))
-    with write_whole(staged / CHECKSUMS) as checksums:
+    with atomic_write(staged / CHECKSUMS) as checksums:
         checksums.writelines(f"{digest}  {name}\n" for name, digest in _digests(files, output).items())
     # The list of digests goes first and comes last, so that at no moment it refuses a file that is whole.
     (output / CHECKSUMS).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumo_infer.cli.console import Tally, say, watching
+from pneumo_infer.cli.console import Tally, print_stderr, progress_bar
 from pneumo_infer.cli.output import Destination
 from pneumo_infer.cli.records import Format, write_records
 from pneumo_infer.cli.resume import finished_films
@@ -64,13 +64,13 @@ class Command:
                 return check_drift(classifier, self.films, self.batch_size, destination)
             flawed = self.films and self._read_films(classifier, destination)
         except PneumoError as error:
-            say(error)
+            print_stderr(error)
             return 2
         except BrokenPipeError:  # the reader, `head` say, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except KeyboardInterrupt:
-            say("interrupted" if self.drift else f"interrupted; {destination.what_is_left()}")
+            print_stderr("interrupted" if self.drift else f"interrupted; {destination.what_is_left()}")
             return 130
         return 1 if flawed else 0
 
@@ -87,7 +87,7 @@ class Command:
                 limits=self.limits,
             )
         for warning in raised:
-            say(warning.message)
+            print_stderr(warning.message)
         return classifier
 
     def _print_info(self, classifier: Classifier) -> None:
@@ -108,7 +108,7 @@ class Command:
             finished = finished_films(destination.resume, classifier)
             films = [film for film in films if source_name(film) not in finished]
         tally = Tally()
-        with watching(len(films)) as pass_on:
+        with progress_bar(len(films)) as pass_on:
             predictions = pass_on(tally.count(classifier.predict_many(films, self.batch_size)))
             if self.heatmap:
                 from pneumo_infer.cli.overlays import write_overlays
@@ -117,7 +117,7 @@ class Command:
             with destination.open() as out:
                 write_records(predictions, destination.form, out)
         if destination.form is Format.TABLE:
-            say(tally.closing_line(classifier))
+            print_stderr(tally.closing_line(classifier))
         return bool(tally.failed or tally.overlays_failed)
 
 

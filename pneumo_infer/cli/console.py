@@ -37,7 +37,7 @@ def table_row(prediction: Prediction, out: TextIO) -> str:
 
 
 @contextmanager
-def watching(films: int) -> Iterator[Callable[[Iterable[Prediction]], Iterator[Prediction]]]:
+def progress_bar(films: int) -> Iterator[Callable[[Iterable[Prediction]], Iterator[Prediction]]]:
     """Give what passes predictions on and shows how far they are, where they are many and standard error is a terminal.
 
     What is printed to standard output within the block appears above the bar; where it is piped it is left alone.
@@ -68,7 +68,7 @@ def watching(films: int) -> Iterator[Callable[[Iterable[Prediction]], Iterator[P
         yield pass_on
 
 
-def say(what: object) -> None:
+def print_stderr(what: object) -> None:
     """Print to standard error."""
     print(f"pneumo-infer: {what}", file=sys.stderr)
 
@@ -94,7 +94,7 @@ class Tally:
 
     def overlay_failed(self, error: PneumoError) -> None:
         self.overlays_failed += 1
-        say(error)
+        print_stderr(error)
 
     def closing_line(self, classifier: Classifier) -> str:
         """Sum up: outcomes, what needs review and why, failures, rate, and what was held against what."""

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from pneumo_infer.cpu_count import usable_processors
+from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.model.checksum import file_digest, listed_digest
 from pneumo_infer.model.session import load_onnxruntime
 
@@ -27,7 +27,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "providers built in": onnxruntime.get_available_providers(),
         "providers that came up": classifier.providers,
         "device": classifier.device,
-        "processors": usable_processors(),
+        "processors": cpu_count(),
         "threads": classifier.threads,
         "numpy": version("numpy"),
         "pillow": version("pillow"),

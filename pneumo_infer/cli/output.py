@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from pneumo_infer.atomic_write import write_whole
+from pneumo_infer.atomic_write import atomic_write
 from pneumo_infer.cli.records import Format
 from pneumo_infer.errors import PneumoError
 
@@ -68,7 +68,7 @@ class Destination:
                 yield out
             self.part.replace(file)
         else:
-            with write_whole(file) as out:
+            with atomic_write(file) as out:
                 yield out
 
     def what_is_left(self) -> str:

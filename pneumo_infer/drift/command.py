@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumo_infer.cli.console import say, watching
+from pneumo_infer.cli.console import print_stderr, progress_bar
 from pneumo_infer.cli.earlier_records import read_answers
 from pneumo_infer.cli.inputs import STDIN, expand
 from pneumo_infer.cli.records import Format
@@ -65,10 +65,10 @@ def _collect(
     films = [source for source in sources if source not in files and source_name(source) not in known]
     answers = [answer for _, answer in earlier if answer is not None]
     failed = len(earlier) - len(answers)
-    with watching(len(films)) as pass_on:
+    with progress_bar(len(films)) as pass_on:
         for prediction in pass_on(classifier.predict_many(films, batch_size)):
             if prediction.probability is None or prediction.domain_distance is None:
-                say(prediction.error)
+                print_stderr(prediction.error)
                 failed += 1
             else:
                 answers.append((prediction.probability, prediction.domain_distance))

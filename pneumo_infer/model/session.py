@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pneumo_infer.cpu_count import usable_processors
+from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.errors import DeviceError, MissingExtraError, ModelError
 from pneumo_infer.model.checksum import start_verifying
 
@@ -111,7 +111,7 @@ def _both_builds_are_installed() -> bool:
 
 def _session_options(onnxruntime: Any, threads: int | None) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or usable_processors()
+    options.intra_op_num_threads = threads or cpu_count()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # its errors come back as exceptions; warnings would mix with the caller's stderr
     # Threads may spin within a film, but not until the next one comes: a program has other work for the processors.

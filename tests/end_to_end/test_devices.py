@@ -23,7 +23,7 @@ from pneumo_train.cli import main
 sys.argv = ["pneumo-train", *sys.argv[1:]]
 main()
 """
-FEW_AND_AVERAGED = ["--set", "fit.epochs=2", "--set", "fit.averaged_weights=0.5", "--set", "phases.1.schedule=cosine"]
+FEW_AND_AVERAGED = ["--set", "fit.epochs=2", "--set", "fit.ema_momentum=0.5", "--set", "phases.1.schedule=cosine"]
 
 
 def train(light: TinyTraining, run: Path, start: list[str], *options: str, **environment: str) -> str:

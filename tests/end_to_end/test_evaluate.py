@@ -49,14 +49,14 @@ def test_the_figures_are_complete(measured: Path) -> None:
     assert metrics["kinds"]["viral"]["films"] == metrics["classes"]["PNEUMONIA"]
     assert metrics["calibration"].keys() == {"before", "after"}
     assert metrics["uncertain"]["low"] <= metrics["uncertain"]["high"]
-    worst = metrics["stress"].pop("worst")
-    assert len(metrics["stress"]) >= 10
-    assert worst["auc"] == min(row["auc"] for row in metrics["stress"].values())
+    worst = metrics["corruptions"].pop("worst")
+    assert len(metrics["corruptions"]) >= 10
+    assert worst["auc"] == min(row["auc"] for row in metrics["corruptions"].values())
     counts = metrics["operating_points"]["balanced"]["counts"]
     assert len(metrics["false_negatives"]) == counts["false_negative"]
     assert len(metrics["false_positives"]) == counts["false_positive"]
-    for name, figure in metrics["worst"].items():
-        assert figure["value"] == worst[name] == metrics["stress"][figure["corruption"]][name]
+    for name, figure in metrics["worst_corruptions"].items():
+        assert figure["value"] == worst[name] == metrics["corruptions"][figure["corruption"]][name]
 
 
 def test_the_report_stands_alone(measured: Path) -> None:
@@ -83,7 +83,7 @@ def test_films_of_another_hospital_are_all_measured(tiny_run: Path, tmp_path: Pa
         shutil.copy(tiny_run / f"model{suffix}", model.with_suffix(suffix))
     other = write_chest_xray(tmp_path / "other", patients=5)
     (other / "train" / "NORMAL" / "broken.png").write_bytes(b"no picture")
-    done = evaluate(model, other, tmp_path / "out", "--no-stress", "--operating-point", "screening")
+    done = evaluate(model, other, tmp_path / "out", "--no-corruptions", "--operating-point", "screening")
     assert done.returncode == 0, done.stderr
     assert "nothing says which of them the model has learned from" in " ".join(done.stderr.split())
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
@@ -106,12 +106,12 @@ def test_what_cannot_be_measured(tiny: TinyTraining, tiny_run: Path, tmp_path: P
 
 def test_split_folders_are_kept_to_in_training(tiny: TinyTraining, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pneumo_train"]
-    dealt = tmp_path / "dealt"
-    split = ["split", "--data", tiny.data, "--ratios", "60/20/20", "--to", dealt, "--cache", tmp_path / "cache"]
+    assigned = tmp_path / "dealt"
+    split = ["split", "--data", tiny.data, "--ratios", "60/20/20", "--to", assigned, "--cache", tmp_path / "cache"]
     subprocess.run([*command, *split], check=True, capture_output=True)
-    rows = {row["path"]: row["split"] for row in read_csv(dealt / "split.csv")}
-    settings = ["--set", "fit.epochs=1", "--set", "phases.top.train=1", "--set", "phases.0.side=64"]
-    trained = TinyTraining(dealt, tiny.recipe, tiny.weights, tmp_path / "cache").command(tmp_path / "run")
+    rows = {row["path"]: row["split"] for row in read_csv(assigned / "split.csv")}
+    settings = ["--set", "fit.epochs=1", "--set", "phases.top.train=1", "--set", "phases.0.image_size=64"]
+    trained = TinyTraining(assigned, tiny.recipe, tiny.weights, tmp_path / "cache").command(tmp_path / "run")
     subprocess.run([*trained, *settings], check=True, capture_output=True)
     assert {row["path"]: row["split"] for row in read_csv(tmp_path / "run" / "split.csv")} == rows
     assert len(read_csv(tmp_path / "run" / "history.csv")) == 2

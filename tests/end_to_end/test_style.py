@@ -36,7 +36,7 @@ def test_the_description_has_the_figures_and_not_the_scores(run: Path) -> None:
 
 def test_an_evaluation_measures_the_style_of_the_films_given(run: Path, light: TinyTraining, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pneumo_train", "evaluate", "--model", run / "model.keras", "--data", light.data]
-    options = ["--split", "all", "--no-stress", "--cache", light.cache, "--output", tmp_path]
+    options = ["--split", "all", "--no-corruptions", "--cache", light.cache, "--output", tmp_path]
     subprocess.run([*command, *options], check=True, capture_output=True)
     style = json.loads((tmp_path / "metrics.json").read_text())["style"]
     assert style.keys() == FIGURES

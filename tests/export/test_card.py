@@ -31,7 +31,7 @@ def test_the_card_says_what_the_deletion_test_found(ratio: float | None, said: s
     described["heatmap"] = {
         "measured_on": "test",
         "films": 390,
-        "side": 14,
+        "size": 14,
         "blank_maps": 0,
         "deleted_share": 0.2,
         "blur_sigma": 16,
@@ -82,8 +82,8 @@ def test_the_card_that_ships_says_what_the_exporter_says_now() -> None:
 def test_the_card_says_what_is_flagged_with_intervals() -> None:
     described = json.loads(description_of(KERAS_FILE).read_text())
     row = {"films": 54, "share": 0.5, "interval": [0.4, 0.6]}
-    described["domain"] |= {"accepted": 0.985, "fitted_on_too": ["other films in adults"]}
-    described["domain"] |= {"flagged": {"films as they are": row}, "corrupted": {"JPEG quality 15": row}}
+    described["ood"] |= {"accepted": 0.985, "fitted_on_too": ["other films in adults"]}
+    described["ood"] |= {"flagged": {"films as they are": row}, "corrupted": {"JPEG quality 15": row}}
     lines = card_of(described).splitlines()
     assert "| films as they are | 54 | 50.0% [40.0%, 60.0%] |" in lines
     assert "| JPEG quality 15 | 54 | 50.0% [40.0%, 60.0%] |" in lines

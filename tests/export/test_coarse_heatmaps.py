@@ -16,7 +16,7 @@ from pneumo_export.pipeline import require_heatmaps
 from pneumo_train.model.calibration import Calibration
 from pneumo_train.model.network import build_serving_model, build_trunk
 from pneumo_train.model.trained import TrainedModel
-from pneumo_train.ood.detector import Domain
+from pneumo_train.ood.detector import OodDetector
 from pneumo_train.recipe import Network
 
 COARSE = Network(backbone="resnet50", scaling="film")
@@ -24,13 +24,13 @@ COARSE = Network(backbone="resnet50", scaling="film")
 
 def serve(trunk: keras.Model) -> keras.Model:
     nothing = np.zeros(1536, np.float32)
-    domain = Domain(np.eye(1536, dtype=np.float32), nothing, nothing[:, None], nothing[:1])
+    domain = OodDetector(np.eye(1536, dtype=np.float32), nothing, nothing[:, None], nothing[:1])
     return build_serving_model(trunk, Calibration(1.0, 0.0), domain)
 
 
 def test_a_network_without_heatmaps_is_refused() -> None:
     whole = build_trunk("none", COARSE)
-    outputs = {name: whole.output[name] for name in ("logit", "domain_features")}
+    outputs = {name: whole.output[name] for name in ("logit", "ood_features")}
     model = serve(keras.Model(whole.input, outputs, name="trunk"))
     with pytest.raises(ExportError, match="gives no heatmap"):
         require_heatmaps(TrainedModel(Path("model.keras"), model, {}, ""))
@@ -38,7 +38,7 @@ def test_a_network_without_heatmaps_is_refused() -> None:
 
 def test_a_network_with_coarse_heatmaps_is_refused(tiny_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(tiny_run, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints", "export"))
-    serve(build_trunk("none", COARSE, side=128)).save(run / "model.keras")
+    serve(build_trunk("none", COARSE, image_size=128)).save(run / "model.keras")
     command = [sys.executable, "-m", "pneumo_export", "--to", "onnx", "--least-films", "16"]
     done = subprocess.run(
         [*command, "--model", run / "model.keras", "--output", tmp_path / "out"],

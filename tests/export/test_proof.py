@@ -16,7 +16,7 @@ from tiny_training import TinyTraining
 
 from pneumo_export.errors import ExportError, GraphError, ParityError
 from pneumo_export.parity.gates import Gate
-from pneumo_export.parity.keras_reference import ask_keras
+from pneumo_export.parity.keras_reference import keras_reference
 from pneumo_export.parity.proof import prove
 from pneumo_export.pipeline import parity_films, publish
 from pneumo_infer import Classifier
@@ -118,7 +118,7 @@ def test_graphs_that_break_the_contract_are_refused(
 
 
 def test_a_proof_reports_what_it_saw(made: Staged) -> None:
-    reference = ask_keras(made.source, made.films.pixels)
+    reference = keras_reference(made.source, made.films.pixels)
     proof = prove(made.files["fp32"], "fp32", reference, made.films)
     assert proof.passed
     assert proof.films == len(made.films.paths)

@@ -28,9 +28,9 @@ EVERYTHING = Augment(
 )
 
 
-def changed(augment: Augment, films: np.ndarray, least_area: float = 1.0, training: bool = True) -> np.ndarray:
+def changed(augment: Augment, films: np.ndarray, min_crop_area: float = 1.0, training: bool = True) -> np.ndarray:
     image = keras.Input(films.shape[1:], dtype="uint8")
-    return np.asarray(keras.Model(image, augmented(image, augment, least_area, seed=0))(films, training=training))
+    return np.asarray(keras.Model(image, augmented(image, augment, min_crop_area, seed=0))(films, training=training))
 
 
 def noise(count: int = 4, channels: int = 1) -> np.ndarray:

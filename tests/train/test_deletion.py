@@ -48,7 +48,7 @@ def test_a_faithful_map_makes_the_logit_fall_and_another_does_not(side: int) -> 
     mirrored = delete_evidence(films, logit, lambda batch: cell_of_texture(batch, side)[:, ::-1, ::-1]).figures(
         patients
     )
-    assert faithful["side"] == side
+    assert faithful["size"] == side
     assert faithful["fall_without_hottest"]["value"] > 10
     assert faithful["ratio"]["value"] > 2
     assert mirrored["ratio"]["value"] < 1

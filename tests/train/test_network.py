@@ -24,14 +24,14 @@ from pneumo_train.model.network import (
     rebuild_trunk,
     set_trainable,
 )
-from pneumo_train.ood.detector import Domain
+from pneumo_train.ood.detector import OodDetector
 from pneumo_train.recipe import Augment, Network, Phase, builtin_recipes
 
 PLAIN = Network(backbone="resnet50", scaling="imagenet", dropout=0.3)
 
 
 def phase_of(**changed: object) -> Phase:
-    values = {"name": "p", "train": "all", "batch_normalisation": "learns", "epochs": 1, "learning_rate": 1e-3}
+    values = {"name": "p", "train": "all", "batch_normalisation": "trainable", "epochs": 1, "learning_rate": 1e-3}
     return Phase.model_validate({**values, **changed})
 
 
@@ -63,7 +63,7 @@ def test_a_last_stage_without_stride_has_finer_maps() -> None:
 @pytest.mark.parametrize("pooling", ["film", "lungs"])
 def test_the_logit_is_the_sum_of_evidence(pooling: Literal["film", "lungs"]) -> None:
     keras.utils.set_random_seed(0)
-    trunk = build_trunk("none", PLAIN.model_copy(update={"pooling": pooling, "output_stride": 16}), side=112)
+    trunk = build_trunk("none", PLAIN.model_copy(update={"pooling": pooling, "output_stride": 16}), image_size=112)
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 1)).astype(np.float32)
     head = trunk.get_layer("head")
     head.set_weights([head.kernel, np.array([50.0], np.float32)])  # so that the evidence at each place is positive
@@ -96,8 +96,8 @@ def test_evidence_counts_where_the_network_sees_lung() -> None:
 def test_lungs_are_learned_from_fields_beside_the_film() -> None:
     keras.utils.set_random_seed(0)
     network = PLAIN.model_copy(update={"pooling": "lungs"})
-    trunk = build_trunk("none", network, side=96)
-    training = build_training_model(trunk, Augment(), phase_of(side=96), seed=0, lung_fields=True)
+    trunk = build_trunk("none", network, image_size=96)
+    training = build_training_model(trunk, Augment(), phase_of(image_size=96), seed=0, lung_fields=True)
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 2), dtype=np.uint8)
     films[..., 1] = 255
     training(films, training=True)
@@ -111,11 +111,11 @@ def test_lungs_are_learned_from_fields_beside_the_film() -> None:
 
 def test_a_trunk_shrinks_films_to_the_size_that_it_learns_on(tmp_path: Path) -> None:
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 1)).astype(np.float32)
-    trunk = build_trunk("none", PLAIN, side=112)
+    trunk = build_trunk("none", PLAIN, image_size=112)
     small = (films - IMAGENET_MEAN).reshape(2, 112, 2, 112, 2, 1).mean(axis=(2, 4))
     middle = trunk.get_layer("resnet50")(small)[1:]
     expected = np.concatenate([keras.ops.mean(maps, axis=(1, 2)) for maps in middle], axis=1)
-    np.testing.assert_allclose(trunk(films)["domain_features"], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(trunk(films)["ood_features"], expected, rtol=1e-4, atol=1e-5)
     trunk.save(tmp_path / "trunk.keras")
     loaded = keras.models.load_model(tmp_path / "trunk.keras")
     np.testing.assert_array_equal(loaded(films)["logit"], trunk(films)["logit"])
@@ -129,9 +129,9 @@ def test_phases_choose_the_layers_that_learn(trunk: keras.Model) -> None:
         set_trainable(trunk, phase_of(train=train, batch_normalisation=norm), pretrained)
         return [layer.name for layer in trunk.get_layer("resnet50").layers if layer.trainable and layer.weights]
 
-    assert learning("head", "learns") == []
+    assert learning("head", "trainable") == []
     assert len(trunk.trainable_weights) == 2
-    top = learning(40, "learns")
+    top = learning(40, "trainable")
     assert top[-2:] == ["conv5_block3_3_conv", "conv5_block3_3_bn"]
     assert not any(name.startswith(("conv1", "conv2", "conv3")) for name in top)
     assert learning(40, "frozen") == [name for name in top if not name.endswith("_bn")]
@@ -143,11 +143,11 @@ def test_the_served_model_calibrates_and_measures_distance(trunk: keras.Model) -
     rng = np.random.default_rng(1)
     films = rng.integers(0, 256, (2, 224, 224, 1), dtype=np.uint8)
     shapes = {"whitening": (1536, 1536), "offset": (1536,), "direction": (1536, 1), "bias": (1,)}
-    domain = Domain(**{name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
+    domain = OodDetector(**{name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
     served = build_serving_model(trunk, Calibration(slope=0.5, offset=-0.25), domain)(films)
     expected = 1 / (1 + np.exp(-(0.5 * np.asarray(served["logit"]) - 0.25)))
     np.testing.assert_allclose(served["probability"], expected, rtol=1e-5)
-    features = np.asarray(trunk(films.astype(np.float32))["domain_features"])
+    features = np.asarray(trunk(films.astype(np.float32))["ood_features"])
     np.testing.assert_allclose(served["domain_distance"][:, 0], domain.distances(features), rtol=1e-4)
     outlying = replace(domain, bias=np.array([1e6], np.float32))
     distances = build_serving_model(trunk, Calibration(1.0, 0.0), outlying)(films)["domain_distance"]
@@ -212,7 +212,7 @@ def test_a_checkpoint_of_every_recipe_is_read_back(name: str, tmp_path: Path) ->
 
 def test_a_saved_model_needs_none_of_our_code(trunk: keras.Model, tmp_path: Path) -> None:
     nothing = np.zeros(1536, np.float32)
-    domain = Domain(np.eye(1536, dtype=np.float32), nothing, nothing[:, None], nothing[:1])
+    domain = OodDetector(np.eye(1536, dtype=np.float32), nothing, nothing[:, None], nothing[:1])
     build_serving_model(trunk, Calibration(1.0, 0.0), domain).save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
     assert set(re.findall(r'"module": "(\w+)', loaded.to_json())) == {"keras"}

@@ -14,9 +14,9 @@ from pneumo_infer.films.preprocess import film_to_pixels
 from pneumo_train.augmentation.degrade import degrade, with_degraded_copies
 from pneumo_train.errors import DataError
 from pneumo_train.ood.extra_films import read_kinds, read_other_films
-from pneumo_train.ood.metrics import AS_THEY_ARE, DRAWN, measure_domain, share_flagged
+from pneumo_train.ood.metrics import AS_THEY_ARE, DRAWN, measure_ood, share_flagged
 from pneumo_train.ood.outliers import KINDS, make_outlier
-from pneumo_train.ood.probes import draw_strangers
+from pneumo_train.ood.probes import draw_ood_probes
 
 Films = NDArray[np.uint8]
 
@@ -61,16 +61,16 @@ def test_films_are_hung_wrongly(films: Films) -> None:
 
 
 def test_strangers_are_drawn_the_same_each_time_and_differ() -> None:
-    strangers = draw_strangers()
+    strangers = draw_ood_probes()
     assert (strangers.shape[1:], strangers.dtype) == ((224, 224, 1), np.uint8)
-    np.testing.assert_array_equal(strangers, draw_strangers())
+    np.testing.assert_array_equal(strangers, draw_ood_probes())
     assert len(np.unique(strangers.reshape(len(strangers), -1), axis=0)) > 0.8 * len(strangers)
 
 
 def test_each_kind_is_measured_with_an_interval(films: Films) -> None:
     others = {"blank": np.zeros((3, 224, 224, 1), np.uint8)}
     grey = float(films.mean())
-    rows = measure_domain(lambda shown: np.abs(shown.mean(axis=(1, 2, 3)) - grey), 10.0, films, others)
+    rows = measure_ood(lambda shown: np.abs(shown.mean(axis=(1, 2, 3)) - grey), 10.0, films, others)
     assert {f"films {kind}" for kind in KINDS} < set(rows)
     assert (rows[AS_THEY_ARE]["films"], rows[AS_THEY_ARE]["share"]) == (8, 0)
     assert (rows["blank"]["films"], rows["blank"]["share"]) == (3, 1)

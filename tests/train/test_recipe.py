@@ -52,12 +52,12 @@ def test_a_recipe_survives_being_written_out(tmp_path: Path) -> None:
 
 def test_settings_override_values(own: Path) -> None:
     recipe = read_recipe(
-        str(own), ["fit.epochs=3", "phases.0.learning_rate=1e-4", "phases.head.side=128", "network.weights=none"]
+        str(own), ["fit.epochs=3", "phases.0.learning_rate=1e-4", "phases.head.image_size=128", "network.weights=none"]
     )
     assert recipe.planned_phases()[0].epochs == 3
     assert recipe.phases[0].epochs == 4
     assert recipe.phases[0].learning_rate == 1e-4
-    assert recipe.phases[0].side == 128
+    assert recipe.phases[0].image_size == 128
     assert recipe.network.weights == "none"
     assert read_recipe(str(own), ["augment.flip=true"]).augment.flip
 

@@ -24,13 +24,13 @@ def lines_of(page: str, start: str) -> list[str]:
 def test_a_row_is_what_the_run_measured(tiny: TinyTraining, tiny_run: Path) -> None:
     row = read_row(tiny_run)
     metrics = json.loads((tiny_run / "metrics.json").read_text())
-    stress = json.loads((tiny_run / "model.json").read_text())["stress"]["shifts"]
+    corruptions = json.loads((tiny_run / "model.json").read_text())["corruptions"]["figures"]
     for split in ("validation", "test"):
         point = metrics[split]["operating_points"]["balanced"]
         assert row.figures[split]["sensitivity"] == point["sensitivity"]
         assert row.figures[split]["F1"] == point["f1"]
         assert row.figures[split]["AUC"] == metrics[split]["auc"]
-    assert row.figures["test"]["worst AUC under corruptions"] == min(shift["auc"] for shift in stress.values())
+    assert row.figures["test"]["worst AUC under corruptions"] == min(row["auc"] for row in corruptions.values())
     assert row.films == sum(film["split"] == "train" for film in read_csv(tiny_run / "split.csv"))
     assert row.seed == 7
     assert row.epochs == ["head 8 at 112 px", "top 10 layers 2 at 112 px"]
@@ -87,7 +87,7 @@ def scratch(tiny_run: Path, tmp_path: Path) -> Path:
     """A run that says of itself that it trained a recipe that ships."""
     run = tmp_path / "scratch"
     shutil.copytree(tiny_run, run)
-    settings = ["phases.0.side=128", "split.seed=3"]
+    settings = ["phases.0.image_size=128", "split.seed=3"]
     (run / "recipe.toml").write_text(read_recipe("scratch", settings).to_toml())
     (run / "run.json").write_text(
         json.dumps(
@@ -100,11 +100,10 @@ def scratch(tiny_run: Path, tmp_path: Path) -> Path:
 
 def test_a_run_of_a_recipe_that_ships_says_what_was_changed(scratch: Path) -> None:
     row = read_row(scratch)
-    assert row.changes == ["phases.0.side=128"]
+    assert row.changes == ["phases.0.image_size=128"]
     assert row.seed == 3
-    assert row.command == (
-        "pneumo-train --recipe scratch --set phases.0.side=128 --set split.seed=3 --split split.csv --mixed-precision"
-    )
+    options = "--set phases.0.image_size=128 --set split.seed=3 --split split.csv --mixed-precision"
+    assert row.command == f"pneumo-train --recipe scratch {options}"
 
 
 def test_a_run_of_a_recipe_that_has_changed_is_refused(scratch: Path) -> None:

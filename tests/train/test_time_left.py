@@ -7,8 +7,8 @@ import pytest
 from pneumo_train.recipe import Phase
 from pneumo_train.training.time_left import format_duration, seconds_left
 
-HEAD = Phase(name="head", train="head", epochs=2, learning_rate=0.001, batch_normalisation="frozen", side=100)
-ALL = Phase(name="all", train="all", epochs=5, learning_rate=0.001, batch_normalisation="frozen", side=200)
+HEAD = Phase(name="head", train="head", epochs=2, learning_rate=0.001, batch_normalisation="frozen", image_size=100)
+ALL = Phase(name="all", train="all", epochs=5, learning_rate=0.001, batch_normalisation="frozen", image_size=200)
 
 
 def rows(phase: str, *seconds: float) -> list[dict[str, object]]:

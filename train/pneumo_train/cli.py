@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from pneumo_infer.errors import MissingExtraError, PneumoError
-from pneumo_train.import_quietly import quiet_import
+from pneumo_train.import_quietly import import_quietly
 from pneumo_train.malloc_tuning import keep_freed_memory
 
 CLASS_FOLDER = typer.Option(
@@ -157,7 +157,9 @@ def split(
 ) -> None:
     """Deal films out by patient and class to train, val and test folders, with a split.csv that training keeps to."""
     with _reported():
-        films = _load("data.split_folders").deal(data, _layout(class_folder, patients), ratios, seed, to, cache)
+        films = _load("data.split_folders").split_into_folders(
+            data, _layout(class_folder, patients), ratios, seed, to, cache
+        )
         typer.echo(f"{len(films)} films in {to}; train on them with: pneumo-train --data {to}")
 
 
@@ -179,7 +181,7 @@ def evaluate(
     films: Annotated[
         Films, typer.Option("--split", help="Which films of the model's own split, or of the folder, to measure on.")
     ] = Films.TEST,
-    stress: Annotated[bool, typer.Option(help="Measure under corruptions that real films suffer too.")] = True,
+    corruptions: Annotated[bool, typer.Option(help="Measure under corruptions that real films suffer too.")] = True,
     output: Annotated[
         Path | None, typer.Option(help="Folder of metrics.json and report.html; evaluation-MODEL beside the model.")
     ] = None,
@@ -192,7 +194,15 @@ def evaluate(
     folder = output or model.with_name(f"evaluation-{model.stem}")
     with _reported():
         done = _load("evaluation.evaluate").evaluate(
-            model, data, folder, operating_point, films.value, _layout(class_folder, patients), stress, cache, ood_films
+            model,
+            data,
+            folder,
+            operating_point,
+            films.value,
+            _layout(class_folder, patients),
+            corruptions,
+            cache,
+            ood_films,
         )
         point = done.metrics["operating_points"][done.operating_point]
         typer.echo(
@@ -256,7 +266,7 @@ def _reported(on_interrupt: str = "nothing was written") -> Iterator[None]:
 
 def _load(module: str) -> ModuleType:
     try:
-        with quiet_import():
+        with import_quietly():
             return import_module(f"pneumo_train.{module}")
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name).partition(".")[0], "train") from None

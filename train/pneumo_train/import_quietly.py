@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet_import() -> Iterator[None]:
+def import_quietly() -> Iterator[None]:
     """Keep back what native code prints to stderr while TensorFlow is imported; show it if the import fails.
 
     TensorFlow logs a few lines before its own log level is in force (tensorflow issue 100442), so that

@@ -102,7 +102,7 @@ class Fit(Section):
 
     `epochs`, where given, is the most that any phase may take. `class_balance` has both classes count the same, by
     `weights` in the loss, or by `sampling`: an epoch has each film of the smaller class and as many others, drawn for
-    it. Validation, the checkpoints that are kept and the model that comes out have `averaged_weights` as the momentum
+    it. Validation, the checkpoints that are kept and the model that comes out have `ema_momentum` as the momentum
     of an exponential moving average over the optimiser's steps (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992); 0
     does without. `keep` says which epoch the next phase starts from: the one with the best validation AUC, or the last.
     """
@@ -112,7 +112,7 @@ class Fit(Section):
     label_smoothing: Share = 0.0
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     class_balance: Literal["none", "sampling", "weights"]
-    averaged_weights: Strength = 0.0
+    ema_momentum: Strength = 0.0
     keep: Literal["best", "last"] = "best"
     early_stopping_patience: Annotated[int, Field(ge=1)] = 3
     reduce_rate_patience: Annotated[int, Field(ge=1)] = 1
@@ -123,19 +123,19 @@ class Phase(Section):
     """A stretch of training: which layers learn, for how long, how fast, and on how much of each film.
 
     `train` is `head`, `all`, or the number of layers at the top of the backbone that learn beside the head. Batch
-    normalisation among these layers learns with them, or stays `frozen` in inference mode. Films are shrunk to `side`
+    normalisation among these layers learns with them, or stays `frozen` in inference mode. Films are shrunk to `image_size`
     pixels, which costs less and, as the network is convolutional throughout, keeps its weights usable at full size; the
     network that is handed on shrinks them to the side of the last phase, which its statistics are of. A random crop
-    shows at least `least_area` of the film. The rate is `constant` until a plateau lowers it and early stopping ends
+    shows at least `min_crop_area` of the film. The rate is `constant` until a plateau lowers it and early stopping ends
     the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. Checkpoints bear the
     phase's `name`.
     """
 
     name: Name
     train: Literal["head", "all"] | Annotated[int, Field(ge=1)]
-    batch_normalisation: Literal["frozen", "learns"]
-    side: Annotated[int, Field(ge=64, le=NETWORK_SIZE)] = NETWORK_SIZE
-    least_area: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    batch_normalisation: Literal["frozen", "trainable"]
+    image_size: Annotated[int, Field(ge=64, le=NETWORK_SIZE)] = NETWORK_SIZE
+    min_crop_area: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     epochs: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0.0)]
     schedule: Literal["constant", "cosine"] = "constant"

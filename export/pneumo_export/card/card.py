@@ -35,8 +35,8 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: dict[str, int],
         _performance(described),
         *(f"![{caption}]({path})\n\n{caption}." for path, caption in pictures.items()),
         _uncertain(described["uncertain_band"]),
-        *([_domain(described["domain"])] if "accepted" in described["domain"] else []),  # 0.1 measured other kinds
-        _stress(described["stress"]),
+        *([_ood(described["ood"])] if "accepted" in described["ood"] else []),  # 0.1 measured other kinds
+        _corruptions(described["corruptions"]),
         *([style_section(described["style"], described["degraded"])] if "style" in described else []),
         *([heatmap_section(described["heatmap"])] if "heatmap" in described else []),
         _parity(proofs, sizes),
@@ -97,7 +97,7 @@ def _phases(recipe: dict[str, Any]) -> list[str]:
         "| phase | trains | film, px | least area of a crop | epochs at most | learning rate |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {phase['name']} | {name_layers(phase['train'])} | {phase['side']} | {phase['least_area']:g} "
+            f"| {phase['name']} | {name_layers(phase['train'])} | {phase['image_size']} | {phase['min_crop_area']:g} "
             f"| {phase['epochs']} | {phase['learning_rate']:g} |"
             for phase in recipe["phases"]
         ),
@@ -149,18 +149,18 @@ def _uncertain(band: dict[str, Any]) -> str:
     )
 
 
-def _domain(domain: dict[str, Any]) -> str:
-    rows = {**domain["flagged"], **domain["corrupted"]}
-    too = domain["fitted_on_too"]
+def _ood(ood: dict[str, Any]) -> str:
+    rows = {**ood["flagged"], **ood["corrupted"]}
+    too = ood["fitted_on_too"]
     beside = f" and on every second one of the {', '.join(too)}; the others are measured below" if too else ""
     return "\n".join(
         [
             "## Out of domain",
-            f"`domain_distance` is the {domain['method']}. It is fitted on the {domain['fitted_on']} films{beside}. "
-            f"Its limit lets {domain['accepted']:.1%} of the {domain['limit_fitted_on']} films and of degraded "
+            f"`domain_distance` is the {ood['method']}. It is fitted on the {ood['fitted_on']} films{beside}. "
+            f"Its limit lets {ood['accepted']:.1%} of the {ood['limit_fitted_on']} films and of degraded "
             "copies pass (resized, blurred or sharpened, toned, compressed as JPEG, all at random); "
-            f"{domain['limit']:.2f} in the Keras model, and in each file as measured with that file. Flagged of the "
-            f"{domain['measured_on']} films, of what was made of them, and of drawings (blank, noise, ramps, patterns, "
+            f"{ood['limit']:.2f} in the Keras model, and in each file as measured with that file. Flagged of the "
+            f"{ood['measured_on']} films, of what was made of them, and of drawings (blank, noise, ramps, patterns, "
             "pages). In brackets: 95 % Wilson intervals. Corrupted films may be flagged; their shares are stated.",
             "",
             "| shown | films | flagged |",
@@ -175,17 +175,17 @@ def _flagged(row: dict[str, Any]) -> str:
     return f"{row['films']} | {row['share']:.1%} [{low:.1%}, {high:.1%}]"
 
 
-def _stress(stress: dict[str, Any]) -> str:
-    worst = worst_corruptions(stress["shifts"])
+def _corruptions(corruptions: dict[str, Any]) -> str:
+    worst = worst_corruptions(corruptions["figures"])
     auc, specificity = worst["auc"], worst["specificity"]
     rows = [
         f"| {name} | {row['auc']:.4f} | {row['sensitivity']:.3f} | {row['specificity']:.3f} |"
-        for name, row in stress["shifts"].items()
+        for name, row in corruptions["figures"].items()
     ]
     return "\n".join(
         [
             "## Under corruptions",
-            f"The {stress['measured_on']} films as other machines, exports and hands would have left them, at the "
+            f"The {corruptions['measured_on']} films as other machines, exports and hands would have left them, at the "
             f"default operating point. Worst ROC AUC {auc['value']:.4f} ({auc['corruption']}), worst specificity "
             f"{specificity['value']:.3f} ({specificity['corruption']}).",
             "",

@@ -12,13 +12,13 @@ from scipy.special import expit
 
 from pneumo_train.model.calibration import Scores, reliability
 from pneumo_train.model.trained import TrainedModel, history_beside
-from pneumo_train.report.plots import draw_curves, draw_reliability, draw_roc_and_precision, draw_stress, save
+from pneumo_train.report.plots import draw_corruptions, draw_curves, draw_reliability, draw_roc_and_precision, save
 
 # File name to what the picture shows.
 CAPTIONS = {
     "roc.png": "ROC and precision-recall curves with the operating points",
     "reliability.png": "Predicted probabilities and films with pneumonia, before and after calibration",
-    "stress.png": "Under corruptions, and without them (dotted)",
+    "corruptions.png": "Under corruptions, and without them (dotted)",
     "curves.png": "Training, phase by phase",
 }
 
@@ -34,12 +34,12 @@ def draw_card(source: TrainedModel, folder: Path) -> dict[str, str]:
 
 def _draw(source: TrainedModel) -> dict[str, Figure]:
     """Draw what there are figures for: a Keras file may have been moved without them."""
-    stress, metrics = source.description["stress"], source.description["metrics"]
-    measured = metrics[stress["measured_on"]]
+    corruptions, metrics = source.description["corruptions"], source.description["metrics"]
+    measured = metrics[corruptions["measured_on"]]
     points = measured["operating_points"]
     plain = points[source.description["default_operating_point"]]
-    figures = {"stress.png": draw_stress(stress["shifts"], {**plain, "auc": measured["auc"]})}
-    predictions = _predictions(source.path.with_name("predictions.csv"), stress["measured_on"])
+    figures = {"corruptions.png": draw_corruptions(corruptions["figures"], {**plain, "auc": measured["auc"]})}
+    predictions = _predictions(source.path.with_name("predictions.csv"), corruptions["measured_on"])
     if predictions is not None:
         targets, logits, probabilities = predictions
         before = np.asarray(expit(logits), dtype=np.float32)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def heatmap_section(heatmap: dict[str, Any]) -> str:
-    """Write the section from what `pneumo_train.evaluation.deletion` measured, and the name of the films it was measured on."""
+    """Write the section from what `pneumo_train.evaluation.deletion` measured."""
     inside = heatmap["hottest_inside_lungs"]
     return "\n".join(
         [
@@ -21,7 +21,7 @@ def heatmap_section(heatmap: dict[str, Any]) -> str:
             _row("mean fall of the logit without the hottest fifth", heatmap["fall_without_hottest"]),
             _row("mean fall of the logit without a random region of that size", heatmap["fall_without_random"]),
             _row("ratio of the two", heatmap["ratio"]),
-            f"| hottest of {heatmap['side']} x {heatmap['side']} cells inside the lung field "
+            f"| hottest of {heatmap['size']} x {heatmap['size']} cells inside the lung field "
             f"| {inside['value']:.1%} [{inside['interval'][0]:.1%}, {inside['interval'][1]:.1%}] |",
             f"| share of the film that the lung field covers | {heatmap['lungs_cover']:.1%} |",
             f"| blank maps, of which none counts as inside | {heatmap['blank_maps']} |",

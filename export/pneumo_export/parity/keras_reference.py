@@ -53,7 +53,7 @@ def adversarial_films() -> Film:
     return films
 
 
-def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
+def keras_reference(source: TrainedModel, pixels: Film) -> Reference:
     """Read decoded films, uint8 (N, 224, 224, 1), with the Keras model."""
     answers = predict(source.keras_model, pixels, AT_ONCE)
     rows = np.unique(np.linspace(0, len(pixels) - 1, HEATMAP_FILMS).astype(np.intp))
@@ -61,7 +61,7 @@ def ask_keras(source: TrainedModel, pixels: Film) -> Reference:
     return Reference(
         probabilities=answers["probability"][:, 0],
         distances=distances,
-        in_domain=distances <= source.description["domain"]["limit"],
+        in_domain=distances <= source.description["ood"]["limit"],
         heatmap_rows=rows,
         heatmaps=_heatmaps(source.keras_model.get_layer("trunk"), pixels[rows]),
         adversarial=predict(source.keras_model, adversarial_films(), AT_ONCE)["probability"][:, 0],

@@ -9,7 +9,7 @@ import onnx
 
 from pneumo_export.convert import check_graph
 from pneumo_export.errors import ExportError, GraphError
-from pneumo_export.parity.keras_reference import ask_keras
+from pneumo_export.parity.keras_reference import keras_reference
 from pneumo_export.parity.proof import Proof, prove
 from pneumo_export.pipeline import parity_films, require_heatmaps
 from pneumo_infer import Classifier
@@ -42,7 +42,7 @@ def check_file(file: Path, against: Path | None, data: Path | None, least_films:
         raise GraphError(file.name, f"was not made from {source.path}", "name the right file with --against")
     require_heatmaps(source)
     films = parity_films(read_split(source.path.parent, data), least_films)
-    return prove(file, described["precision"], ask_keras(source, films.pixels), films)
+    return prove(file, described["precision"], keras_reference(source, films.pixels), films)
 
 
 def _find_source(file: Path, sha256: str) -> Path:

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pneumo_export.convert import outside_convolutions
 
 
-def halve(fp32: Path, fp16: Path) -> None:
+def convert_to_fp16(fp32: Path, fp16: Path) -> None:
     """Write a version of a graph whose convolutions compute in float16; inputs and outputs keep their types.
 
     What a film is scaled by and what the answers are made of stays in float32: a variance of grey levels, or a distance

@@ -11,7 +11,7 @@ import onnx
 COUNTED = re.compile(r"(^functional(_\d+)?/)|((_+\d+)+(?=/|$))|(#\d+$)")
 
 
-def settle_names(proto: onnx.ModelProto) -> None:
+def normalise_names(proto: onnx.ModelProto) -> None:
     """Name nodes after the layers that they come from, and tensors after their nodes; sort constants by first use.
 
     Names as converted differ from process to process: they are numbered through it, and equal constants are merged in

@@ -15,7 +15,7 @@ from pneumo_export.convert import heatmap_side
 from pneumo_export.errors import ExportError
 from pneumo_export.parity.proof import Proof
 from pneumo_export.pipeline import export_onnx
-from pneumo_infer.atomic_write import write_whole
+from pneumo_infer.atomic_write import atomic_write
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.model.trained import TrainedModel
 
@@ -74,7 +74,7 @@ def _lay_out(file: Path, repository: Path) -> Path:
     (model / VERSION).mkdir(parents=True)
     file.rename(model / VERSION / "model.onnx")
     shutil.copy(file.with_name("MODEL_CARD.md"), model)
-    with write_whole(model / "config.pbtxt") as configuration:
+    with atomic_write(model / "config.pbtxt") as configuration:
         kind = "KIND_GPU" if file.stem.endswith("fp16") else "KIND_CPU"
         configuration.write(CONFIGURATION.format(name=model.name, per_film=PER_FILM, kind=kind, side=side))
     return model

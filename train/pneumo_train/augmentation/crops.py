@@ -16,17 +16,17 @@ class RandomResizedCrop(keras.layers.Layer):  # type: ignore[misc]
     """Shows a random part of each film at the film's full size, in training only.
 
     Area and aspect ratio are drawn as by Szegedy et al., "Going Deeper with Convolutions", CVPR 2015: the area evenly
-    between `least_area` and all of it, the aspect ratio log-evenly between 3/4 and 4/3, each film its own.
+    between `min_crop_area` and all of it, the aspect ratio log-evenly between 3/4 and 4/3, each film its own.
 
     Parameters
     ----------
-    least_area
+    min_crop_area
         Share of the film's area, above 0 and at most 1.
     """
 
-    def __init__(self, least_area: float, seed: int | None = None, **settings: Any) -> None:
+    def __init__(self, min_crop_area: float, seed: int | None = None, **settings: Any) -> None:
         super().__init__(**settings)
-        self.least_area = least_area
+        self.min_crop_area = min_crop_area
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
 
@@ -38,7 +38,7 @@ class RandomResizedCrop(keras.layers.Layer):  # type: ignore[misc]
         area, aspect, down, across = (
             keras.random.uniform((count,), low, high, seed=self.generator)
             for low, high in (
-                (self.least_area, 1.0),
+                (self.min_crop_area, 1.0),
                 (-math.log(WIDEST_ASPECT), math.log(WIDEST_ASPECT)),
                 (0.0, 1.0),
                 (0.0, 1.0),
@@ -54,4 +54,4 @@ class RandomResizedCrop(keras.layers.Layer):  # type: ignore[misc]
         return ops.image.affine_transform(films, transform, interpolation="bilinear", fill_mode="nearest")
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "least_area": self.least_area, "seed": self.seed}
+        return {**super().get_config(), "min_crop_area": self.min_crop_area, "seed": self.seed}

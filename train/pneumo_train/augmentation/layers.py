@@ -16,7 +16,7 @@ from pneumo_train.recipe import Augment
 Builders = Sequence[tuple[bool, Callable[..., keras.layers.Layer]]]
 
 
-def augmented(image: keras.KerasTensor, augment: Augment, least_area: float, seed: int) -> keras.KerasTensor:
+def augmented(image: keras.KerasTensor, augment: Augment, min_crop_area: float, seed: int) -> keras.KerasTensor:
     """Change films at random, in training only.
 
     Parameters
@@ -30,7 +30,7 @@ def augmented(image: keras.KerasTensor, augment: Augment, least_area: float, see
         float32 of that shape, in 0..255, under mixed precision too; only the first channel has other tones.
     """
     x = keras.layers.Rescaling(1 / 255, dtype="float32")(image)
-    moving, toning = _moving(augment, least_area), _toning(augment)
+    moving, toning = _moving(augment, min_crop_area), _toning(augment)
     for layer in _build(moving, seed):
         x = layer(x)
     films, fields = x[..., :1], x[..., 1:]
@@ -44,7 +44,7 @@ def _build(builders: Builders, seed: int) -> list[keras.layers.Layer]:
     return [build(seed=seed + number, dtype="float32") for number, (wanted, build) in enumerate(builders) if wanted]
 
 
-def _moving(augment: Augment, least_area: float) -> Builders:
+def _moving(augment: Augment, min_crop_area: float) -> Builders:
     black = {"fill_mode": "constant", "fill_value": 0.0}
     fill = black if augment.fill == "black" else {"fill_mode": "nearest"}
     turn = augment.rotation_degrees / 360
@@ -57,7 +57,7 @@ def _moving(augment: Augment, least_area: float) -> Builders:
         (augment.shear > 0, partial(keras.layers.RandomShear, shear, shear, **fill)),
         (zoom != (0, 0), partial(keras.layers.RandomZoom, zoom, zoom, **fill)),
         (augment.frame > 0, partial(keras.layers.RandomZoom, *[(-augment.frame, augment.frame)] * 2, **black)),
-        (least_area < 1, partial(RandomResizedCrop, least_area)),
+        (min_crop_area < 1, partial(RandomResizedCrop, min_crop_area)),
     ]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pneumo_infer.atomic_write import write_whole
+from pneumo_infer.atomic_write import atomic_write
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
 from pneumo_train.data.index import IndexedFilm
@@ -52,11 +52,11 @@ def split_by_patient(
     tested = {film.patient for film in given_test}
     pool = [film for film in films if film.split != "test" and film.patient not in tested]
     shares = {"validation": validation_share, "test": 0.0 if given_test else test_share}
-    split_of = _deal_patients(pool, np.random.default_rng(seed), shares)
+    split_of = _assign_patients(pool, np.random.default_rng(seed), shares)
     return given_test + [replace(film, split=split_of[film.patient]) for film in pool]
 
 
-def _deal_patients(pool: Sequence[IndexedFilm], rng: np.random.Generator, shares: dict[str, float]) -> dict[str, str]:
+def _assign_patients(pool: Sequence[IndexedFilm], rng: np.random.Generator, shares: dict[str, float]) -> dict[str, str]:
     with_pneumonia = {film.patient for film in pool if film.is_pneumonia}
     split_of: dict[str, str] = {}
     for label in LABELS:
@@ -68,11 +68,11 @@ def _deal_patients(pool: Sequence[IndexedFilm], rng: np.random.Generator, shares
             )
         waiting = list(rng.permutation(sorted(counts)))
         for name in splits:
-            wanted, dealt = shares[name] * counts.total(), 0
-            while dealt == 0 or (dealt < wanted and len(waiting) > len(splits)):
+            wanted, assigned = shares[name] * counts.total(), 0
+            while assigned == 0 or (assigned < wanted and len(waiting) > len(splits)):
                 patient = str(waiting.pop())
                 split_of[patient] = name
-                dealt += counts[patient]
+                assigned += counts[patient]
         split_of.update({str(patient): "train" for patient in waiting})
     return split_of
 
@@ -193,7 +193,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def write_manifest(films: Iterable[IndexedFilm], path: Path) -> None:
     """Write a split as CSV: path, label, patient, kind, split."""
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([getattr(film, column) for column in COLUMNS] for film in films)

@@ -9,7 +9,9 @@ from pneumo_train.data.split import check_splits, parse_ratios, split_by_patient
 from pneumo_train.training.run import decode_with_progress, report_split
 
 
-def deal(data: Path, layout: Layout, ratios: str, seed: int, target: Path, cache: Path | None) -> list[IndexedFilm]:
+def split_into_folders(
+    data: Path, layout: Layout, ratios: str, seed: int, target: Path, cache: Path | None
+) -> list[IndexedFilm]:
     """Deal the films out by patient and class, and write train, val and test folders with their manifest.
 
     Parameters

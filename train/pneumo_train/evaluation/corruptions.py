@@ -18,7 +18,7 @@ from pneumo_infer.films.raster import Film
 from pneumo_train.evaluation.metrics import measure, ranking
 from pneumo_train.model.calibration import Scores
 
-Shift = Callable[[Image.Image], Image.Image]
+Corruption = Callable[[Image.Image], Image.Image]
 NOISE_SEED = 20
 MEASURED = ("auc", "sensitivity", "specificity")
 
@@ -138,7 +138,7 @@ def _marker(image: Image.Image) -> Image.Image:
     return marked
 
 
-SHIFTS: dict[str, Shift] = {
+CORRUPTIONS: dict[str, Corruption] = {
     "crop to 80 %": partial(_crop, kept=0.8),
     "crop to 65 %": partial(_crop, kept=0.65),
     "shrunk to 80 % on black": partial(_shrink, share=0.8),
@@ -171,8 +171,8 @@ SHIFTS: dict[str, Shift] = {
 }
 
 
-def shift_films(pixels: Film, name: str) -> Film:
-    """Apply one of the corruptions in `SHIFTS` to films.
+def corrupt(pixels: Film, name: str) -> Film:
+    """Apply one of the corruptions in `CORRUPTIONS` to films.
 
     Parameters
     ----------
@@ -184,12 +184,16 @@ def shift_films(pixels: Film, name: str) -> Film:
     numpy.ndarray
         uint8 (N, 224, 224, 1).
     """
-    shifted = [np.asarray(SHIFTS[name](Image.fromarray(film[:, :, 0])).convert("L")) for film in pixels]
-    return np.stack(shifted)[..., None]
+    corrupted = [np.asarray(CORRUPTIONS[name](Image.fromarray(film[:, :, 0])).convert("L")) for film in pixels]
+    return np.stack(corrupted)[..., None]
 
 
-def measure_stress(
-    score: Callable[[Film], Scores], pixels: Film, targets: Scores, threshold: float, shifts: Iterable[str] = SHIFTS
+def measure_corruptions(
+    score: Callable[[Film], Scores],
+    pixels: Film,
+    targets: Scores,
+    threshold: float,
+    corruptions: Iterable[str] = CORRUPTIONS,
 ) -> dict[str, dict[str, float]]:
     """ROC AUC, and sensitivity and specificity at a threshold, under each corruption; as `worst`, the least of each.
 
@@ -201,10 +205,10 @@ def measure_stress(
         The films and, 1 for PNEUMONIA, their truth.
     """
     figures: dict[str, dict[str, float]] = {}
-    for shift in shifts:
-        probabilities = score(shift_films(pixels, shift))
+    for corruption in corruptions:
+        probabilities = score(corrupt(pixels, corruption))
         decided = measure(targets, probabilities, threshold)
-        figures[shift] = {
+        figures[corruption] = {
             "auc": ranking(targets, probabilities)["auc"],
             "sensitivity": decided["sensitivity"],
             "specificity": decided["specificity"],
@@ -215,7 +219,7 @@ def measure_stress(
 
 
 def worst_corruptions(figures: Mapping[str, Mapping[str, float]]) -> dict[str, WorstFigure]:
-    """The least `auc`, `sensitivity` and `specificity` of what `measure_stress` returned, each with its corruption."""
+    """Find the lowest `auc`, `sensitivity` and `specificity` in the result of `measure_corruptions`."""
     names = [name for name in figures if name != "worst"]
     worst = {measured: min(names, key=lambda name: figures[name][measured]) for measured in MEASURED if names}
     return {measured: {"corruption": name, "value": figures[name][measured]} for measured, name in worst.items()}

@@ -73,7 +73,7 @@ class Deletion:
         inside, films = int(self.inside_lungs.sum()), len(self.before)
         return {
             "films": films,
-            "side": int(self.maps.shape[1]),
+            "size": int(self.maps.shape[1]),
             "blank_maps": int((self.maps.max(axis=(1, 2)) <= 0).sum()),
             "deleted_share": DELETED_SHARE,
             "blur_sigma": BLUR_SIGMA,

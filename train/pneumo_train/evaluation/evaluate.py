@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pneumo_infer.atomic_write import write_json, write_whole
+from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.errors import ModelError
 from pneumo_infer.model.info import LABELS
 from pneumo_train.data.decode import decode_films
 from pneumo_train.data.index import IndexedFilm, Layout, index_films
 from pneumo_train.data.split import MANIFEST, read_manifest
 from pneumo_train.errors import DataError
-from pneumo_train.evaluation.corruptions import SHIFTS
+from pneumo_train.evaluation.corruptions import CORRUPTIONS
 from pneumo_train.evaluation.deletion import SCORED_BY_DELETION
 from pneumo_train.evaluation.evaluation import Evaluation, measure_films
 from pneumo_train.evaluation.scorer import Scorer, load_scorer
@@ -27,7 +27,7 @@ def evaluate(
     operating_point: str | None,
     split: str,
     layout: Layout,
-    stress: bool,
+    corruptions: bool,
     cache: Path | None,
     ood_films: Path | None = None,
 ) -> Evaluation:
@@ -46,8 +46,8 @@ def evaluate(
         `test`, `validation` or `all`.
     layout
         How the films are laid out below the root.
-    stress
-        Whether to measure under the shifts of `stress.SHIFTS` too.
+    corruptions
+        Whether to measure under `corruptions.CORRUPTIONS` too.
     ood_films
         Folder of films that should be flagged, a sub-folder for each kind.
 
@@ -63,19 +63,19 @@ def evaluate(
     with progress_bar() as bar:
         decoding = bar.add_task("decoding films", total=len(chosen))
         decoded = decode_films(data, chosen, cache, lambda: bar.advance(decoding))
-        shifts = list(SHIFTS) if stress else []
-        scoring = bar.add_task("scoring films", total=_times_scored(scorer, decoded.films, len(shifts)))
-        evaluation = measure_films(scorer, decoded, point, shifts, lambda count: bar.advance(scoring, count), others)
+        names = list(CORRUPTIONS) if corruptions else []
+        scoring = bar.add_task("scoring films", total=_times_scored(scorer, decoded.films, len(names)))
+        evaluation = measure_films(scorer, decoded, point, names, lambda count: bar.advance(scoring, count), others)
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / "metrics.json", evaluation.metrics)
-    with write_whole(output / "report.html") as file:
+    with atomic_write(output / "report.html") as file:
         file.write(write_report(evaluation))
     return evaluation
 
 
-def _times_scored(scorer: Scorer, films: list[IndexedFilm], shifts: int) -> int:
+def _times_scored(scorer: Scorer, films: list[IndexedFilm], corruptions: int) -> int:
     deleted = SCORED_BY_DELETION * sum(film.is_pneumonia for film in films) if scorer.heatmaps else 0
-    return len(films) * (1 + shifts) + deleted
+    return len(films) * (1 + corruptions) + deleted
 
 
 def choose_films(model: Path, data: Path, split: str, layout: Layout) -> list[IndexedFilm]:

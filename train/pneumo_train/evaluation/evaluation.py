@@ -14,13 +14,13 @@ from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.data.index import IndexedFilm
-from pneumo_train.evaluation.corruptions import measure_stress, worst_corruptions
+from pneumo_train.evaluation.corruptions import measure_corruptions, worst_corruptions
 from pneumo_train.evaluation.deletion import Deletion, delete_evidence
 from pneumo_train.evaluation.metrics import bootstrap_by_patient, measure, ranking, wilson_interval
 from pneumo_train.evaluation.scorer import Scored, Scorer
 from pneumo_train.model.calibration import Scores, error_by_chance
 from pneumo_train.model.conformal import UncertainBand
-from pneumo_train.ood.metrics import measure_domain, share_flagged
+from pneumo_train.ood.metrics import measure_ood, share_flagged
 from pneumo_train.style.acquisition import StyleScores
 from pneumo_train.style.metrics import measure_own_style
 
@@ -71,7 +71,7 @@ def measure_films(
     scorer: Scorer,
     decoded: DecodedFilms,
     operating_point: str,
-    shifts: list[str],
+    corruptions: list[str],
     on_films: Callable[[int], object],
     others: Mapping[str, Film],
 ) -> Evaluation:
@@ -108,20 +108,20 @@ def measure_films(
             {"path": decoded.films[row].path, "probability": float(scored.probabilities[row])}
             for row in np.flatnonzero(wrong)
         ]
-    shifted: list[Scores] = []
+    corrupted: list[Scores] = []
 
     def score(films: Film) -> Scores:
         said = scorer.score(films, on_films)
-        shifted.append(said.distances)
+        corrupted.append(said.distances)
         return said.probabilities
 
-    metrics["stress"] = measure_stress(score, decoded.pixels, targets, threshold, shifts)
-    metrics["worst"] = worst_corruptions(metrics["stress"])
+    metrics["corruptions"] = measure_corruptions(score, decoded.pixels, targets, threshold, corruptions)
+    metrics["worst_corruptions"] = worst_corruptions(metrics["corruptions"])
     limit = scorer.domain_limit
-    metrics["domain"] = {
+    metrics["ood"] = {
         "limit": limit,
-        "flagged": measure_domain(lambda films: scorer.score(films).distances, limit, decoded.pixels, others),
-        "corrupted": {name: share_flagged(far, limit) for name, far in zip(shifts, shifted, strict=True)},
+        "flagged": measure_ood(lambda films: scorer.score(films).distances, limit, decoded.pixels, others),
+        "corrupted": {name: share_flagged(far, limit) for name, far in zip(corruptions, corrupted, strict=True)},
     }
     style_scores = None
     measured = measure_own_style(decoded.pixels, scored.logits, scored.probabilities, targets, patients, threshold)

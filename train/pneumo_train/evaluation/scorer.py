@@ -68,7 +68,7 @@ class Scorer:
     @property
     def domain_limit(self) -> float:
         """The distance beyond which a film is out of the domain."""
-        return float(self.description["domain"]["limit"])
+        return float(self.description["ood"]["limit"])
 
     @property
     def uncertain_band(self) -> UncertainBand | None:
@@ -112,7 +112,7 @@ def _onnx_scorer(path: Path) -> Scorer:
         raise ModelError(path.name, f"has malformed metadata ({error})", "export it again") from error
     description |= {"default_operating_point": entries["default_operating_point"], "version": entries["version"]}
     # Each file has a limit of its own.
-    description["domain"] = {"limit": model.domain_limit}
+    description["ood"] = {"limit": model.domain_limit}
 
     def run(films: Film) -> Scored:
         return Scored(*session.run(list(SCORES), {"image": films}))

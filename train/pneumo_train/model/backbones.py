@@ -24,7 +24,7 @@ SCALINGS: dict[tuple[str, str], tuple[float, float]] = {
     ("mobilenetv2", "unit"): (1 / 255, 0.0),
 }
 # The last layers that still see films at an eighth and at a sixteenth of their size.
-DOMAIN_LAYERS = {
+OOD_LAYERS = {
     "resnet50": ("conv3_block4_out", "conv4_block6_out"),
     "mobilenetv2": ("block_6_expand_relu", "block_13_expand_relu"),
 }
@@ -35,7 +35,7 @@ BUILDERS = {"resnet50": keras.applications.ResNet50, "mobilenetv2": keras.applic
 
 
 def build_backbone(name: str, weights: str, output_stride: int = 32) -> keras.Model:
-    """Build a network on one grey channel: float32 (N, H, W, 1) to its last maps and those of `DOMAIN_LAYERS`.
+    """Build a network on one grey channel: float32 (N, H, W, 1) to its last maps and those of `OOD_LAYERS`.
 
     The kernels of the first convolution are summed over colours, which over three equal channels gives the same.
 
@@ -57,7 +57,7 @@ def build_backbone(name: str, weights: str, output_stride: int = 32) -> keras.Mo
         grey = _without_strides(grey, LAST_STRIDES[name])
     if weights != "none":
         _copy_weights(_load(name, weights), grey, FIRST_CONVOLUTION[name])
-    middle = [grey.get_layer(layer).output for layer in DOMAIN_LAYERS[name]]
+    middle = [grey.get_layer(layer).output for layer in OOD_LAYERS[name]]
     return keras.Model(grey.input, [grey.output, *middle], name=name)
 
 

@@ -20,7 +20,7 @@ from pneumo_train.model.backbones import IMAGENET_DEVIATION, SCALINGS, build_bac
 from pneumo_train.model.calibration import Calibration, Scores
 from pneumo_train.model.equalisation import equalised
 from pneumo_train.model.lung_loss import LungFieldLoss
-from pneumo_train.ood.detector import Domain, add_domain
+from pneumo_train.ood.detector import OodDetector, add_ood_distance
 from pneumo_train.recipe import Augment, Network, Phase
 
 # Keras' own 0.99 lags behind the weights for most of an epoch of a few hundred batches.
@@ -29,19 +29,19 @@ FILM_SHAPE = (NETWORK_SIZE, NETWORK_SIZE, 1)
 LEAST_SHARE = 1e-3  # of each place, relative to one that is certainly lung, so that no film is left without evidence
 
 
-def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> keras.Model:
+def build_trunk(weights: str, network: Network, image_size: int = NETWORK_SIZE) -> keras.Model:
     """Build backbone and head: float32 (N, 224, 224, 1) in 0..255 to a dict of outputs.
 
     - `logit`, float32 (N, 1): of PNEUMONIA; the sum of the evidence at all places.
     - `heatmap`, float32 (N, S, S): that evidence where it speaks for PNEUMONIA, else 0.
-    - `domain_features`, float32 (N, C): tell films from other pictures.
+    - `ood_features`, float32 (N, C): tell films from other pictures.
     - `lungs`, float32 (N, S, S, 1), only where evidence is pooled over the lungs: logits of a place being lung.
 
     Parameters
     ----------
     weights
         `imagenet` (Keras downloads them), `none` (random), or the path of a no-top weights file of the backbone.
-    side
+    image_size
         To how many pixels the trunk shrinks films; at `NETWORK_SIZE` it takes them as they come.
 
     Raises
@@ -51,10 +51,10 @@ def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> ker
     """
     pixels = keras.Input(FILM_SHAPE, name="pixels")
     x = pixels
-    if side < NETWORK_SIZE:
+    if image_size < NETWORK_SIZE:
         # No layer, since Keras' own turns everything behind it to training where nobody says not to. ONNX' opset 18 has
         # no smoothing as TensorFlow does it, and down to half the size each pixel counts without.
-        x = ops.image.resize(x, (side, side), antialias=2 * side < NETWORK_SIZE)
+        x = ops.image.resize(x, (image_size, image_size), antialias=2 * image_size < NETWORK_SIZE)
     maps, *middle = build_backbone(network.backbone, weights, network.output_stride)(_scaled(x, network))
     evidence = _head(maps, network)
     outputs = {}
@@ -71,13 +71,13 @@ def build_trunk(weights: str, network: Network, side: int = NETWORK_SIZE) -> ker
         keras.layers.GlobalAveragePooling2D(name=f"domain_features_{number}")(stage)
         for number, stage in enumerate(middle, start=1)
     ]
-    outputs["domain_features"] = keras.layers.Concatenate(name="domain_features")(pooled)
+    outputs["ood_features"] = keras.layers.Concatenate(name="ood_features")(pooled)
     return keras.Model(pixels, outputs, name="trunk")
 
 
-def rebuild_trunk(trunk: keras.Model, network: Network, side: int = NETWORK_SIZE) -> keras.Model:
+def rebuild_trunk(trunk: keras.Model, network: Network, image_size: int = NETWORK_SIZE) -> keras.Model:
     """Build a new trunk with another's weights, under the precision and on the devices that are set now."""
-    rebuilt = build_trunk("none", network, side)
+    rebuilt = build_trunk("none", network, image_size)
     rebuilt.set_weights(trunk.get_weights())
     return rebuilt
 
@@ -95,7 +95,7 @@ def build_training_model(
         Whether the lung fields come as a second channel, 255 inside, which the trunk's `lungs` learn.
     """
     image = keras.Input((NETWORK_SIZE, NETWORK_SIZE, 1 + lung_fields), dtype="uint8", name="image")
-    x = augmented(image, augment, phase.least_area, seed)
+    x = augmented(image, augment, phase.min_crop_area, seed)
     outputs = trunk(x[..., :1])
     logit = outputs["logit"]
     if lung_fields:
@@ -103,8 +103,8 @@ def build_training_model(
     return keras.Model(image, logit, name="training")
 
 
-def build_serving_model(trunk: keras.Model, calibration: Calibration, domain: Domain) -> keras.Model:
-    """Put calibration and domain behind the trunk.
+def build_serving_model(trunk: keras.Model, calibration: Calibration, detector: OodDetector) -> keras.Model:
+    """Put calibration and out-of-distribution detector behind the trunk.
 
     The model takes uint8 (N, 224, 224, 1) and gives `logit`, `probability` and `domain_distance`, float32 (N, 1) each.
     """
@@ -114,7 +114,7 @@ def build_serving_model(trunk: keras.Model, calibration: Calibration, domain: Do
     answers = {
         "logit": outputs["logit"],
         "probability": keras.layers.Activation("sigmoid", name="probability")(calibrate(outputs["logit"])),
-        "domain_distance": add_domain(outputs["domain_features"], domain),
+        "domain_distance": add_ood_distance(outputs["ood_features"], detector),
     }
     return keras.Model(image, answers, name="pneumo")
 

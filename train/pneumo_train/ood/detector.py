@@ -44,7 +44,7 @@ METHOD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Domain:
+class OodDetector:
     """Both scores as dense layers; `features @ whitening + offset` has unit covariance, mean zero, on training films.
 
     Attributes
@@ -67,7 +67,7 @@ class Domain:
         return distances
 
 
-def fit_domain(known: Features, outliers: Features, validation: Features) -> Domain:
+def fit_detector(known: Features, outliers: Features, validation: Features) -> OodDetector:
     """Fit both scores.
 
     Parameters
@@ -88,7 +88,7 @@ def fit_domain(known: Features, outliers: Features, validation: Features) -> Dom
     middle, high = np.quantile(lengths, [0.5, ALIGNED_AT])
     middle_logit, high_logit = np.quantile(validation @ weights + constant, [0.5, ALIGNED_AT])
     scale = (high - middle) / max(high_logit - middle_logit, 1e-6)
-    return Domain(
+    return OodDetector(
         whitening.astype(np.float32),
         offset.astype(np.float32),
         (scale * weights)[:, None].astype(np.float32),
@@ -105,7 +105,7 @@ def _fit_regression(known: Features, outliers: Features) -> tuple[NDArray[np.flo
     return weights, float(fitted.intercept_[0] - weights @ centre)
 
 
-def add_domain(features: keras.KerasTensor, domain: Domain) -> keras.KerasTensor:
+def add_ood_distance(features: keras.KerasTensor, domain: OodDetector) -> keras.KerasTensor:
     """Compute `domain_distance`, (N, 1), from features, (N, C), with Keras' own layers."""
     whiten = keras.layers.Dense(len(domain.offset), name="whitening", dtype="float32")
     outlying = keras.layers.Dense(1, name="outlier_score", dtype="float32")
@@ -116,7 +116,7 @@ def add_domain(features: keras.KerasTensor, domain: Domain) -> keras.KerasTensor
 
 
 def distance_of(model: keras.Model, features: Any) -> Any:
-    """Compute what `add_domain` put into a served model, (N, C) to (N, 1); a model of version 0.1 has one score."""
+    """Compute what `add_ood_distance` put into a served model, (N, C) to (N, 1)."""
     distance = length(model.get_layer("whitening")(features))
     if any(layer.name == "outlier_score" for layer in model.layers):
         distance = ops.maximum(distance, model.get_layer("outlier_score")(features))

@@ -11,9 +11,9 @@ from pneumo_infer.films.raster import Film
 from pneumo_train.augmentation.degrade import degrade, with_degraded_copies
 from pneumo_train.data.batches import TrainingFilms
 from pneumo_train.model.calibration import Scores
-from pneumo_train.ood.detector import ACCEPTED, METHOD, Domain, Features, choose_limit, fit_domain
+from pneumo_train.ood.detector import ACCEPTED, METHOD, Features, OodDetector, choose_limit, fit_detector
 from pneumo_train.ood.extra_films import OtherFilms
-from pneumo_train.ood.metrics import measure_domain
+from pneumo_train.ood.metrics import measure_ood
 from pneumo_train.ood.outliers import KINDS, make_outlier
 
 SEED = 34
@@ -23,13 +23,13 @@ COPIES = 4  # degraded copies of each known film that is given beside the traini
 See = Callable[[Film], Features]
 
 
-def fit_model_domain(see: See, films: TrainingFilms, known: OtherFilms, outliers: OtherFilms) -> Domain:
+def fit_ood_detector(see: See, films: TrainingFilms, known: OtherFilms, outliers: OtherFilms) -> OodDetector:
     """Fit the domain on training films, degraded copies of them and outliers made of them, and on given films.
 
     Parameters
     ----------
     see
-        uint8 (N, 224, 224, 1) to `domain_features`, float32 (N, C).
+        uint8 (N, 224, 224, 1) to `ood_features`, float32 (N, C).
     known, outliers
         Given films of the known kind, and of others.
     """
@@ -40,10 +40,10 @@ def fit_model_domain(see: See, films: TrainingFilms, known: OtherFilms, outliers
     outside = [see(_half_degraded(make_outlier(kind, training[np.sort(chosen)], SEED))) for kind in KINDS]
     outside += [see(copies) for shown in outliers.fitted.values() for copies in _copies(shown)]
     validation = see(with_degraded_copies(films.pixels[films.rows["validation"]]))
-    return fit_domain(np.concatenate(inside), np.concatenate(outside), validation)
+    return fit_detector(np.concatenate(inside), np.concatenate(outside), validation)
 
 
-def describe_domain(
+def describe_ood(
     distance: Callable[[Film], Scores],
     films: TrainingFilms,
     measured_on: str,
@@ -69,7 +69,7 @@ def describe_domain(
         "limit_fitted_on": "validation",
         "accepted": ACCEPTED,
         "measured_on": measured_on,
-        "flagged": measure_domain(distance, limit, films.pixels[films.rows[measured_on]], others),
+        "flagged": measure_ood(distance, limit, films.pixels[films.rows[measured_on]], others),
     }
 
 

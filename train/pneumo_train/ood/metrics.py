@@ -12,14 +12,14 @@ from pneumo_train.augmentation.degrade import degrade
 from pneumo_train.evaluation.metrics import wilson_interval
 from pneumo_train.model.calibration import Scores
 from pneumo_train.ood.outliers import KINDS, make_outlier
-from pneumo_train.ood.probes import draw_strangers
+from pneumo_train.ood.probes import draw_ood_probes
 
 SEED = 35
 MADE_OF = 100  # films that outliers of each kind are made of
 AS_THEY_ARE, DEGRADED, DRAWN = "films as they are", "films degraded at random", "no films: drawn pictures"
 
 
-def measure_domain(
+def measure_ood(
     distance: Callable[[Film], Scores], limit: float, films: Film, others: Mapping[str, Film]
 ) -> dict[str, dict[str, Any]]:
     """Measure how many pictures are flagged: films, degraded copies, outliers made of them, drawings, other films.
@@ -57,5 +57,5 @@ def _kinds(films: Film, others: Mapping[str, Film]) -> Iterator[tuple[str, Film]
     chosen = films[np.linspace(0, len(films) - 1, min(MADE_OF, len(films))).astype(int)]
     for kind in KINDS:
         yield f"films {kind}", make_outlier(kind, chosen, SEED)
-    yield DRAWN, draw_strangers()
+    yield DRAWN, draw_ood_probes()
     yield from others.items()

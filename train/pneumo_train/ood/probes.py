@@ -16,7 +16,7 @@ OF_EACH_KIND = 20
 SEED = 30
 
 
-def draw_strangers() -> Film:
+def draw_ood_probes() -> Film:
     """Draw blank pictures, noise, ramps, patterns, pages of text and drawings, uint8 (N, 224, 224, 1)."""
     rng = np.random.default_rng(SEED)
     kinds = (_blank, _noise, _ramp, _pattern, _page, _drawing, _blurred_drawing)

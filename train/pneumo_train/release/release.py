@@ -11,12 +11,12 @@ import keras
 import numpy as np
 
 from pneumo_infer import __version__
-from pneumo_infer.atomic_write import write_json, write_whole
+from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
 from pneumo_train.data.batches import TrainingFilms, predict
 from pneumo_train.data.decode import DecodedFilms
-from pneumo_train.evaluation.corruptions import SHIFTS, measure_stress
+from pneumo_train.evaluation.corruptions import CORRUPTIONS, measure_corruptions
 from pneumo_train.evaluation.deletion import delete_evidence
 from pneumo_train.evaluation.metrics import measure, ranking
 from pneumo_train.model.calibration import Calibration, Scores, error_by_chance
@@ -26,7 +26,7 @@ from pneumo_train.model.save_keras import round_to_float16, save_deflated
 from pneumo_train.model.thresholds import choose_thresholds, measure_degraded
 from pneumo_train.model.trained import MODEL_FILE, description_of
 from pneumo_train.ood.extra_films import NONE, OtherFilms
-from pneumo_train.ood.fit import describe_domain, fit_model_domain
+from pneumo_train.ood.fit import describe_ood, fit_ood_detector
 from pneumo_train.ood.metrics import share_flagged
 from pneumo_train.recipe import Recipe
 from pneumo_train.release.provenance import describe_data, describe_weights
@@ -57,7 +57,7 @@ def release_model(
         Given films of the known kind, and of others, for the domain.
     """
     # Without what training alone needs, mixed precision and several devices; on films as large as it last learned on.
-    trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].side)
+    trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].image_size)
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
     logit = column_of(trunk, "logit")
     exact = logit(films.pixels[held_out["validation"]])
@@ -65,17 +65,15 @@ def release_model(
     logits = {split: logit(films.pixels[rows]) for split, rows in held_out.items()}
     targets = {split: films.targets[rows] for split, rows in held_out.items()}
     calibration, points = choose_thresholds(logit, films.pixels[held_out["validation"]], targets["validation"])
-    domain = fit_model_domain(output_of(trunk, "domain_features"), films, known, outliers)
-    model = build_serving_model(trunk, calibration, domain)
+    detector = fit_ood_detector(output_of(trunk, "ood_features"), films, known, outliers)
+    model = build_serving_model(trunk, calibration, detector)
     scores = {split: calibration(values) for split, values in logits.items()}
     measured_on = "test" if "test" in held_out else "validation"
     distance = column_of(model, "domain_distance")
-    domain_described = describe_domain(distance, films, measured_on, known, outliers)
+    ood = describe_ood(distance, films, measured_on, known, outliers)
     threshold = points[DEFAULT_OPERATING_POINT]["threshold"]
     shown = films.pixels[held_out[measured_on]]
-    stress, domain_described["corrupted"] = _measure_corruptions(
-        model, shown, targets[measured_on], threshold, domain_described["limit"]
-    )
+    corruptions, ood["corrupted"] = _score_corruptions(model, shown, targets[measured_on], threshold, ood["limit"])
     degraded = measure_degraded(lambda pixels: calibration(logit(pixels)), shown, targets[measured_on], threshold)
     metrics = {split: _metrics(targets[split], scores[split], points) for split in held_out}
     heatmap = _describe_heatmap(trunk, decoded, films, held_out[measured_on])
@@ -96,9 +94,9 @@ def release_model(
             "default_operating_point": DEFAULT_OPERATING_POINT,
             "uncertain_band": fit_uncertain_band(targets["validation"], scores["validation"]).to_dict(),
             "calibration": _describe_calibration(calibration),
-            "domain": domain_described,
+            "ood": ood,
             "metrics": metrics,
-            "stress": {"measured_on": measured_on, "shifts": stress},
+            "corruptions": {"measured_on": measured_on, "figures": corruptions},
             "degraded": {"measured_on": measured_on, **degraded},
             **({"heatmap": {"measured_on": measured_on, **heatmap}} if heatmap else {}),
             **({"style": style} if style else {}),
@@ -123,7 +121,7 @@ def column_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
     return lambda pixels: output(pixels)[:, 0]
 
 
-def _measure_corruptions(
+def _score_corruptions(
     model: keras.Model, films: Film, targets: Scores, threshold: float, limit: float
 ) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
     """Measure films under each corruption: how they are classified, and the share that is out of the domain."""
@@ -135,9 +133,9 @@ def _measure_corruptions(
         return said["probability"][:, 0]  # type: ignore[no-any-return]
 
     with progress_bar() as bar:
-        shifts = bar.track(SHIFTS, description="films under corruptions")
-        stress = measure_stress(probability, films, targets, threshold, shifts)
-    return stress, {shift: share_flagged(far, limit) for shift, far in zip(SHIFTS, distances, strict=True)}
+        names = bar.track(CORRUPTIONS, description="films under corruptions")
+        corruptions = measure_corruptions(probability, films, targets, threshold, names)
+    return corruptions, {name: share_flagged(far, limit) for name, far in zip(CORRUPTIONS, distances, strict=True)}
 
 
 def _describe_rounding(exact: Scores, rounded: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -187,7 +185,7 @@ def _write_predictions(
     logits: dict[str, Scores],
     scores: dict[str, Scores],
 ) -> None:
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["path", "patient", "kind", "split", "label", "logit", "probability"])
         for split, rows in held_out.items():

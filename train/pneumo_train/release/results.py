@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pneumo_infer.atomic_write import write_json, write_whole
+from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.evaluation.corruptions import worst_corruptions
 from pneumo_train.model.network import weights_name
@@ -52,7 +52,7 @@ class Row:
     figures
         Split to name of figure to value, at the default operating point.
     epochs
-        For each phase: which layers learned, for how many epochs, at which side of the film.
+        For each phase: which layers learned, for how many epochs, at which image size.
     """
 
     recipe: str
@@ -92,7 +92,7 @@ def read_row(run: Path) -> Row:
         seed=recipe.split.seed,
         figures=_figures(described),
         films=sum(count for name, count in described["data"]["films"].items() if name.startswith("train ")),
-        epochs=[f"{name_layers(p.train)} {done[p.name]} at {p.side} px" for p in recipe.phases if done[p.name]],
+        epochs=[f"{name_layers(p.train)} {done[p.name]} at {p.image_size} px" for p in recipe.phases if done[p.name]],
         megabytes=(run / MODEL_FILE).stat().st_size / 1e6,
         weights="random init" if options.weights == "none" else weights_name(options.weights),
         minutes=sum(float(row["seconds"]) for row in history) / 60,
@@ -113,7 +113,7 @@ def write_results(runs: Sequence[Path], rows_folder: Path, page: Path) -> list[R
     for run, row in zip(runs, read, strict=True):
         write_json(rows_folder / f"{run.name}.json", asdict(row))
     rows = [Row(**json.loads(file.read_text(encoding="utf-8"))) for file in sorted(rows_folder.glob("*.json"))]
-    with write_whole(page) as file:
+    with atomic_write(page) as file:
         file.write(render(rows))
     return rows
 
@@ -136,10 +136,10 @@ def _figures(described: dict[str, Any]) -> dict[str, dict[str, float]]:
         point = metrics["operating_points"][described["default_operating_point"]]
         others = {"F1": point["f1"], "AUC": metrics["auc"], "ECE": metrics["expected_calibration_error"]}
         figures[split] = {name: point[name] for name in DECISIONS} | others
-    stress, heatmap = described["stress"], described.get("heatmap")
-    for name, worst in worst_corruptions(stress["shifts"]).items():
+    corruptions, heatmap = described["corruptions"], described.get("heatmap")
+    for name, worst in worst_corruptions(corruptions["figures"]).items():
         shown = name.replace("auc", "AUC")
-        figures[stress["measured_on"]][f"worst {shown} under corruptions"] = worst["value"]
+        figures[corruptions["measured_on"]][f"worst {shown} under corruptions"] = worst["value"]
     if heatmap:
         found = {"heatmap deletion ratio": "ratio", "hottest cell inside the lungs": "hottest_inside_lungs"}
         values = {name: heatmap[key]["value"] for name, key in found.items()}

@@ -26,12 +26,12 @@ from pneumo_train.model.trained import history_beside
 from pneumo_train.report.plots import (
     draw_balance,
     draw_confusion,
+    draw_corruptions,
     draw_curves,
     draw_falls,
     draw_films,
     draw_reliability,
     draw_roc_and_precision,
-    draw_stress,
     to_png,
 )
 from pneumo_train.report.score_plots import draw_probabilities, draw_style
@@ -76,9 +76,9 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
     history = history_beside(evaluation.scorer.path)
     if history:
         pictures["curves"] = draw_curves(history)
-    if metrics["stress"]:
+    if metrics["corruptions"]:
         plain = {"auc": metrics["auc"], **{name: point[name] for name in ("sensitivity", "specificity")}}
-        pictures["stress"] = draw_stress(metrics["stress"], plain)
+        pictures["corruptions"] = draw_corruptions(metrics["corruptions"], plain)
     if evaluation.style is not None:
         called = scored.probabilities >= evaluation.threshold
         pictures["style"] = draw_style(scored.logits, targets, evaluation.style, called)

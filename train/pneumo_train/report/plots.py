@@ -118,15 +118,15 @@ def draw_reliability(before: Reliability, after: Reliability) -> Figure:
     return bare(figure)
 
 
-def draw_stress(stress: dict[str, dict[str, float]], plain: dict[str, float]) -> Figure:
+def draw_corruptions(corruptions: dict[str, dict[str, float]], plain: dict[str, float]) -> Figure:
     """AUC, sensitivity and specificity under each corruption, with lines where they stand without one."""
-    names = [name for name in stress if name != "worst"]
+    names = [name for name in corruptions if name != "worst"]
     figure = new_figure(10, 1.2 + 0.27 * len(names))
     places = np.arange(len(names))
     for axes, measured, colour in zip(
         figure.subplots(1, 3, sharey=True), ("auc", "sensitivity", "specificity"), (BLUE, GREEN, VERMILION), strict=True
     ):
-        values = [stress[name][measured] for name in names]
+        values = [corruptions[name][measured] for name in names]
         axes.barh(places, values, color=colour)
         axes.axvline(plain[measured], color="black", linestyle=":")
         axes.set(title="ROC AUC" if measured == "auc" else measured, xlim=(max(0.0, min(*values, 0.9) - 0.05), 1))

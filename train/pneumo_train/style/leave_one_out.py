@@ -32,7 +32,7 @@ from pneumo_train.model.thresholds import choose_thresholds
 from pneumo_train.recipe import Recipe
 from pneumo_train.release.release import DEFAULT_OPERATING_POINT, column_of
 from pneumo_train.style.films import Rows, StyledFilms, find_styles
-from pneumo_train.training.checkpoints import Journal
+from pneumo_train.training.checkpoints import RunState
 from pneumo_train.training.devices import computing
 from pneumo_train.training.fit import train
 from pneumo_train.training.progress import console
@@ -106,15 +106,15 @@ def _train_without(
         f"cluster {cluster}: training without its {len(excluded)} NORMAL films, and {others} more of these patients",
         highlight=False,
     )
-    journal = Journal.read(folder)
+    state = RunState.read(folder)
     with computing(options.mixed_precision, options.distribute):
-        trunk = train(recipe, options.weights, left, journal)
-    trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].side)
+        trunk = train(recipe, options.weights, left, state)
+    trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].image_size)
     return {
         "cluster": cluster,
         "training_films": {label: len(styled.training(cluster, number)) for number, label in enumerate(LABELS)},
         "left_out": {"films_of_the_style": len(excluded), "other_films_of_these_patients": others},
-        "epochs": len(journal.history),
+        "epochs": len(state.history),
         **_measure(trunk, cluster, styled, left.rows["validation"]),
     }
 

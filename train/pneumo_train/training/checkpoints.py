@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from pneumo_infer.atomic_write import write_json, write_whole
+from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_train.errors import RunError
 from pneumo_train.recipe import Phase
 
@@ -24,7 +24,7 @@ MONITORED = "val_auc"
 
 
 @dataclass(slots=True)
-class Journal:
+class RunState:
     """The state of a run.
 
     Attributes
@@ -45,7 +45,7 @@ class Journal:
     finished_phases: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, folder: Path) -> Journal:
+    def read(cls, folder: Path) -> RunState:
         """Read a run's state, or start one where there is none yet.
 
         Raises
@@ -81,13 +81,13 @@ class Journal:
 
     def _write_history(self) -> None:
         if self.history:
-            with write_whole(self.folder / "history.csv") as file:
+            with atomic_write(self.folder / "history.csv") as file:
                 writer = csv.DictWriter(file, list(self.history[0]), lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(self.history)
 
 
-class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
+class SaveRunState(keras.callbacks.Callback):  # type: ignore[misc]
     """Writes the journal after each epoch. It must come last, after the checkpoint is on disk.
 
     Parameters
@@ -104,10 +104,10 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """
 
     def __init__(
-        self, journal: Journal, phase: Phase, keep_last: bool, replayed: list[keras.callbacks.Callback]
+        self, state: RunState, phase: Phase, keep_last: bool, replayed: list[keras.callbacks.Callback]
     ) -> None:
         super().__init__()
-        self.journal = journal
+        self.state = state
         self.phase = phase
         self.keep_last = keep_last
         self.replayed = replayed
@@ -117,7 +117,7 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self.phase.schedule == "constant":
             # The checkpoint's rate may be a reduced one already; the replay reduces it again from the start.
             self.model.optimizer.learning_rate = self.phase.learning_rate
-        for epoch, row in enumerate(self.journal.rows(self.phase.name)):
+        for epoch, row in enumerate(self.state.rows(self.phase.name)):
             for callback in self.replayed:
                 callback.on_epoch_end(epoch, dict(row))
 
@@ -125,17 +125,17 @@ class JournalCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.epoch_began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        earlier = [_rank(row) for row in self.journal.history]
+        earlier = [_rank(row) for row in self.state.history]
         figures = {name: float(value) for name, value in (logs or {}).items()}
         figures["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        row = {"epoch": len(self.journal.history) + 1, "phase": self.phase.name, **figures}
-        self.journal.history.append({**row, "seconds": round(time.monotonic() - self.epoch_began, 1)})
-        self.journal.last = checkpoint_name(self.phase.name, epoch + 1)
+        row = {"epoch": len(self.state.history) + 1, "phase": self.phase.name, **figures}
+        self.state.history.append({**row, "seconds": round(time.monotonic() - self.epoch_began, 1)})
+        self.state.last = checkpoint_name(self.phase.name, epoch + 1)
         if self.keep_last or not earlier or _rank(figures) > max(earlier):
-            self.journal.kept = self.journal.last
+            self.state.kept = self.state.last
         if self.model.stop_training or epoch + 1 == self.params["epochs"]:
-            self.journal.finished_phases.append(self.phase.name)
-        self.journal.write()
+            self.state.finished_phases.append(self.phase.name)
+        self.state.write()
 
 
 def _rank(row: dict[str, Any]) -> tuple[float, float]:

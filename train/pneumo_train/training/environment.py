@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from pneumo_infer.atomic_write import write_json
-from pneumo_infer.cpu_count import usable_processors
+from pneumo_infer.cpu_count import cpu_count
 
 ENVIRONMENT_FILE = "environment.json"
 
@@ -32,7 +32,7 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "processors": usable_processors(),
+        "processors": cpu_count(),
         "backend": keras.backend.backend(),
         "devices": _devices(),
         "packages": dict(sorted({d.name.lower(): d.version for d in distributions()}.items())),

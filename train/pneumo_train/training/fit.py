@@ -12,7 +12,7 @@ from scipy.special import expit
 from pneumo_train.data.batches import FilmBatches, PackedFields, SeedEachEpoch, TrainingFilms, packed_lung_fields
 from pneumo_train.model.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
 from pneumo_train.recipe import Fit, Phase, Recipe
-from pneumo_train.training.checkpoints import MONITORED, Journal, JournalCallback, checkpoint_name
+from pneumo_train.training.checkpoints import MONITORED, RunState, SaveRunState, checkpoint_name
 from pneumo_train.training.devices import compile_whole_steps, devices_that_share_evenly
 from pneumo_train.training.interrupts import keeping_interrupts
 from pneumo_train.training.progress import EpochProgress, progress_bar
@@ -21,7 +21,7 @@ RANKED_BETWEEN = np.linspace(-16, 16, 1601)  # logits; float32 tells no probabil
 WARM_UP = 0.1  # share of a cosine schedule's steps in which the rate rises
 
 
-def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) -> keras.Model:
+def train(recipe: Recipe, weights: str, films: TrainingFilms, state: RunState) -> keras.Model:
     """Train every phase that the journal has not finished, and return the trunk that the recipe keeps.
 
     Parameters
@@ -32,12 +32,12 @@ def train(recipe: Recipe, weights: str, films: TrainingFilms, journal: Journal) 
         Where checkpoints and history go, and where a resumed run goes on from.
     """
     keras.utils.set_random_seed(recipe.split.seed)
-    journal.checkpoints.mkdir(parents=True, exist_ok=True)
-    left = [phase for phase in recipe.planned_phases() if phase.name not in journal.finished_phases]
+    state.checkpoints.mkdir(parents=True, exist_ok=True)
+    left = [phase for phase in recipe.planned_phases() if phase.name not in state.finished_phases]
     fields = _lung_fields(films) if left and recipe.network.pooling == "lungs" else None
     for phase in left:
-        _fit_phase(recipe, phase, weights, films, fields, journal)
-    return _kept_trunk(journal)
+        _fit_phase(recipe, phase, weights, films, fields, state)
+    return _kept_trunk(state)
 
 
 def _lung_fields(films: TrainingFilms) -> PackedFields:
@@ -53,15 +53,13 @@ def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
     return {0: len(targets) / (2 * normal), 1: len(targets) / (2 * pneumonia)}
 
 
-def _start_or_resume(
-    recipe: Recipe, phase: Phase, weights: str, batches_an_epoch: int, journal: Journal
-) -> keras.Model:
-    if journal.rows(phase.name):
-        return keras.models.load_model(journal.checkpoints / str(journal.last))
-    if journal.kept is None:
-        trunk = build_trunk(weights, recipe.network, phase.side)
+def _start_or_resume(recipe: Recipe, phase: Phase, weights: str, batches_an_epoch: int, state: RunState) -> keras.Model:
+    if state.rows(phase.name):
+        return keras.models.load_model(state.checkpoints / str(state.last))
+    if state.kept is None:
+        trunk = build_trunk(weights, recipe.network, phase.image_size)
     else:
-        trunk = rebuild_trunk(_kept_trunk(journal), recipe.network, phase.side)
+        trunk = rebuild_trunk(_kept_trunk(state), recipe.network, phase.image_size)
     set_trainable(trunk, phase, pretrained=weights != "none")
     lung_fields = recipe.network.pooling == "lungs"
     model = build_training_model(trunk, recipe.augment, phase, recipe.split.seed, lung_fields)
@@ -69,9 +67,9 @@ def _start_or_resume(
     return model
 
 
-def _kept_trunk(journal: Journal) -> keras.Model:
+def _kept_trunk(state: RunState) -> keras.Model:
     """Load what the last finished phase hands on."""
-    model = keras.models.load_model(journal.checkpoints / str(journal.kept))
+    model = keras.models.load_model(state.checkpoints / str(state.kept))
     if model.optimizer.use_ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
     return model.get_layer("trunk")
@@ -90,8 +88,8 @@ def _compile(model: keras.Model, phase: Phase, fit: Fit, batches_an_epoch: int) 
             rate,
             weight_decay=fit.weight_decay,
             clipnorm=1.0,
-            use_ema=fit.averaged_weights > 0,
-            ema_momentum=fit.averaged_weights,
+            use_ema=fit.ema_momentum > 0,
+            ema_momentum=fit.ema_momentum,
         ),
         loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=fit.label_smoothing),
         metrics=[auc_of_logits(), keras.metrics.BinaryAccuracy(threshold=0.0)],
@@ -108,19 +106,19 @@ def auc_of_logits() -> keras.metrics.AUC:
 
 
 def _fit_phase(
-    recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, fields: PackedFields | None, journal: Journal
+    recipe: Recipe, phase: Phase, weights: str, films: TrainingFilms, fields: PackedFields | None, state: RunState
 ) -> None:
     fit = recipe.fit
-    done = len(journal.rows(phase.name))
+    done = len(state.rows(phase.name))
     sharing = devices_that_share_evenly()
     in_batches = partial(
         FilmBatches, films.pixels, films.targets, batch_size=fit.batch_size, sharing=sharing, fields=fields
     )
     batches = in_batches(films.rows["train"], recipe.split.seed, balanced=fit.class_balance == "sampling")
-    batches.start_epoch(len(journal.history))
-    model = _start_or_resume(recipe, phase, weights, len(batches), journal)
+    batches.start_epoch(len(state.history))
+    model = _start_or_resume(recipe, phase, weights, len(batches), state)
     compile_whole_steps(model)
-    checkpoint = journal.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
+    checkpoint = state.checkpoints / checkpoint_name(phase.name, "{epoch:03d}")
     replayed = _plateau_callbacks(fit) if phase.schedule == "constant" else []
     with keeping_interrupts() as interrupts:
         model.fit(
@@ -132,12 +130,12 @@ def _fit_phase(
             class_weight=class_weights(films.targets[batches.rows]) if fit.class_balance == "weights" else None,
             verbose=0,
             callbacks=[
-                SeedEachEpoch(batches, recipe.split.seed, len(journal.history) - done),
-                *([keras.callbacks.SwapEMAWeights()] if fit.averaged_weights else []),
+                SeedEachEpoch(batches, recipe.split.seed, len(state.history) - done),
+                *([keras.callbacks.SwapEMAWeights()] if fit.ema_momentum else []),
                 *replayed,
-                EpochProgress(phase, recipe.planned_phases(), journal, len(batches)),  # after what may stop the phase
+                EpochProgress(phase, recipe.planned_phases(), state, len(batches)),  # after what may stop the phase
                 keras.callbacks.ModelCheckpoint(checkpoint),
-                JournalCallback(journal, phase, fit.keep == "last", replayed),
+                SaveRunState(state, phase, fit.keep == "last", replayed),
                 interrupts,
             ],
         )

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from pneumo_train.recipe import Phase
-from pneumo_train.training.checkpoints import Journal
+from pneumo_train.training.checkpoints import RunState
 from pneumo_train.training.time_left import format_duration, seconds_left
 
 console = Console(stderr=True)
@@ -27,7 +27,7 @@ console = Console(stderr=True)
 
 def progress_bar(*last: ProgressColumn) -> Progress:
     """A bar with count, time spent and `last`, time left by default; it draws nothing where stderr is no terminal."""
-    # rich asked this when it was imported, while quiet_import kept stderr away from the terminal.
+    # rich asked this when it was imported, while import_quietly kept stderr away from the terminal.
     console.is_interactive = console.is_terminal
     return Progress(
         TextColumn("{task.description}"),
@@ -58,18 +58,18 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
         Batches in an epoch.
     """
 
-    def __init__(self, phase: Phase, planned: Sequence[Phase], journal: Journal, batches: int) -> None:
+    def __init__(self, phase: Phase, planned: Sequence[Phase], state: RunState, batches: int) -> None:
         super().__init__()
         self.phase = phase
         self.planned = planned
-        self.journal = journal
+        self.state = state
         self.batches = batches
         # The bar's own time left would be that of the phase.
         self.bar = progress_bar(TextColumn("{task.fields[left]}"))
         self.epoch_began = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        left = self._left(self.journal.history) if self.journal.history else ""
+        left = self._left(self.state.history) if self.state.history else ""
         batches = self.batches * self.params["epochs"]
         self.task = self.bar.add_task(f"phase {self.phase.name}", total=batches, left=left)
         self.bar.start()
@@ -84,7 +84,7 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         figures = logs or {}
         seconds = time.monotonic() - self.epoch_began
-        left = self._left([*self.journal.history, {"phase": self.phase.name, "seconds": seconds}])
+        left = self._left([*self.state.history, {"phase": self.phase.name, "seconds": seconds}])
         self.bar.update(self.task, left=left)
         console.print(
             f"phase {self.phase.name}, epoch {epoch + 1} of {self.params['epochs']}: loss {figures['loss']:.4f}, "
@@ -96,7 +96,7 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _left(self, history: Sequence[Mapping[str, Any]]) -> str:
         stopped = [self.phase.name] if self.model.stop_training else []
-        left = seconds_left(self.planned, history, [*self.journal.finished_phases, *stopped])
+        left = seconds_left(self.planned, history, [*self.state.finished_phases, *stopped])
         return f"about {format_duration(left)} of the run left" if left else "the last epoch"
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from pneumo_infer import __version__
-from pneumo_infer.atomic_write import write_json, write_whole
+from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_train.data.batches import TrainingFilms
 from pneumo_train.data.decode import DecodedFilms, decode_films
 from pneumo_train.data.index import (
@@ -50,7 +50,7 @@ from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.ood.extra_films import read_other_films
 from pneumo_train.recipe import Recipe, read_recipe
 from pneumo_train.release.release import release_model
-from pneumo_train.training.checkpoints import Journal
+from pneumo_train.training.checkpoints import RunState
 from pneumo_train.training.devices import Distribute, computing
 from pneumo_train.training.environment import note_environment
 from pneumo_train.training.fit import train
@@ -135,7 +135,7 @@ def make_run_folder(folder: Path, recipe: Recipe, options: RunOptions) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with write_whole(folder / RECIPE_FILE) as file:
+        with atomic_write(folder / RECIPE_FILE) as file:
             file.write(recipe.to_toml())
         write_json(folder / "run.json", asdict(options))
     except OSError as error:
@@ -178,11 +178,11 @@ def _go_on(folder: Path, options: RunOptions) -> None:
     known, outliers = (
         read_other_films(Path(given) if given else None) for given in (options.known_films, options.ood_films)
     )
-    journal = Journal.read(folder)
+    state = RunState.read(folder)
     note_environment(folder)
     with computing(options.mixed_precision, options.distribute):
-        trunk = train(recipe, options.weights, films, journal)
-    release_model(folder, trunk, recipe, options.weights, decoded, films, journal.history, known, outliers)
+        trunk = train(recipe, options.weights, films, state)
+    release_model(folder, trunk, recipe, options.weights, decoded, films, state.history, known, outliers)
     console.print(f"trained and measured: {folder / 'model.keras'}", highlight=False)
 
 

@@ -29,15 +29,15 @@ def seconds_left(phases: Sequence[Phase], history: Sequence[Mapping[str, Any]], 
     for phase in phases:
         took = [float(row["seconds"]) for row in history if row["phase"] == phase.name]
         if phase.name not in finished:
-            an_epoch = _typical(took) if took else per_pixel * phase.side**2
+            an_epoch = _typical(took) if took else per_pixel * phase.image_size**2
             left += an_epoch * (phase.epochs - len(took))
     return left
 
 
 def _seconds_per_pixel(phases: Sequence[Phase], history: Sequence[Mapping[str, Any]]) -> float:
-    side = {phase.name: phase.side for phase in phases}
+    sizes = {phase.name: phase.image_size for phase in phases}
     latest = history[-1]["phase"]
-    return _typical([float(row["seconds"]) for row in history if row["phase"] == latest]) / side[latest] ** 2
+    return _typical([float(row["seconds"]) for row in history if row["phase"] == latest]) / sizes[latest] ** 2
 
 
 def _typical(seconds: Sequence[float]) -> float:

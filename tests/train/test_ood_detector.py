@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.covariance import ShrunkCovariance
 
-from pneumo_train.ood.detector import SHRINKAGE, Domain, add_domain, choose_limit, distance_of, fit_domain
+from pneumo_train.ood.detector import SHRINKAGE, OodDetector, add_ood_distance, choose_limit, distance_of, fit_detector
 
 Features = NDArray[np.float32]
 
@@ -27,19 +27,19 @@ def towards() -> Features:
 
 
 @pytest.fixture(scope="module")
-def domain(known: Features, towards: Features) -> Domain:
-    return fit_domain(known[:400], known[:200] + towards, known[400:])
+def domain(known: Features, towards: Features) -> OodDetector:
+    return fit_detector(known[:400], known[:200] + towards, known[400:])
 
 
 def test_far_from_outliers_the_distance_is_that_of_scikit_learn(
-    known: Features, towards: Features, domain: Domain
+    known: Features, towards: Features, domain: OodDetector
 ) -> None:
     others = known[400:] - 3 * towards
     gaussian = ShrunkCovariance(shrinkage=SHRINKAGE).fit(known[:400].astype(np.float64))
     np.testing.assert_allclose(domain.distances(others), np.sqrt(gaussian.mahalanobis(others)), rtol=1e-3)
 
 
-def test_both_scores_are_equal_at_the_99th_of_100_validation_films(known: Features, domain: Domain) -> None:
+def test_both_scores_are_equal_at_the_99th_of_100_validation_films(known: Features, domain: OodDetector) -> None:
     validation = known[400:]
     lengths = np.linalg.norm(validation @ domain.whitening + domain.offset, axis=1)
     scores = (validation @ domain.direction + domain.bias)[:, 0]
@@ -48,7 +48,7 @@ def test_both_scores_are_equal_at_the_99th_of_100_validation_films(known: Featur
 
 
 def test_known_outliers_count_for_more_than_their_mahalanobis_distance(
-    known: Features, towards: Features, domain: Domain
+    known: Features, towards: Features, domain: OodDetector
 ) -> None:
     outliers = known[400:] + towards
     limit = np.quantile(domain.distances(known[400:]), 0.985)
@@ -56,15 +56,15 @@ def test_known_outliers_count_for_more_than_their_mahalanobis_distance(
     assert (domain.distances(outliers) > limit).mean() > (alone > limit).mean() + 0.1
 
 
-def test_a_served_model_computes_the_distances(known: Features, domain: Domain) -> None:
+def test_a_served_model_computes_the_distances(known: Features, domain: OodDetector) -> None:
     features = keras.Input((40,))
-    model = keras.Model(features, add_domain(features, domain))
+    model = keras.Model(features, add_ood_distance(features, domain))
     expected = domain.distances(known)
     np.testing.assert_allclose(model(known)[:, 0], expected, rtol=1e-3)
     np.testing.assert_allclose(distance_of(model, known)[:, 0], expected, rtol=1e-3)
 
 
-def test_a_model_without_outliers_still_has_a_distance(known: Features, domain: Domain) -> None:
+def test_a_model_without_outliers_still_has_a_distance(known: Features, domain: OodDetector) -> None:
     features = keras.Input((40,))
     whiten = keras.layers.Dense(40, name="whitening")
     model = keras.Model(features, whiten(features))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pneumo_infer.cpu_count import usable_processors
+from pneumo_infer.cpu_count import cpu_count
 
 ALLOWED = len(os.sched_getaffinity(0))
 
@@ -20,14 +20,14 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 
 def test_without_control_groups_affinity_counts(tmp_path: Path) -> None:
-    assert usable_processors(tmp_path) == ALLOWED
+    assert cpu_count(tmp_path) == ALLOWED
 
 
 def test_affinity_counts() -> None:
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(before)})
-        assert usable_processors() == 1
+        assert cpu_count() == 1
     finally:
         os.sched_setaffinity(0, before)
 
@@ -37,7 +37,7 @@ def test_affinity_counts() -> None:
 )
 def test_version_2(tmp_path: Path, limit: str, processors: int) -> None:
     root = write(tmp_path, {"proc/self/cgroup": "0::/app\n", "sys/fs/cgroup/app/cpu.max": f"{limit}\n"})
-    assert usable_processors(root) == processors
+    assert cpu_count(root) == processors
 
 
 def test_the_groups_above_count_too(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_the_groups_above_count_too(tmp_path: Path) -> None:
         "sys/fs/cgroup/slice/app/cpu.max": "max 100000\n",
         "sys/fs/cgroup/slice/cpu.max": "100000 100000\n",
     }
-    assert usable_processors(write(tmp_path, files)) == 1
+    assert cpu_count(write(tmp_path, files)) == 1
 
 
 @pytest.mark.parametrize(("quota", "processors"), [("100000", 1), ("150000", min(2, ALLOWED)), ("-1", ALLOWED)])
@@ -56,4 +56,4 @@ def test_version_1_inside_a_container(tmp_path: Path, quota: str, processors: in
         "sys/fs/cgroup/cpu/cpu.cfs_quota_us": f"{quota}\n",
         "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
     }
-    assert usable_processors(write(tmp_path, files)) == processors
+    assert cpu_count(write(tmp_path, files)) == processors
