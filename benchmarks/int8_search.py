@@ -73,8 +73,8 @@ def main(
 ) -> None:
     """Quantise in every way, measure each, and write the table."""
     source = load_trained(model)
-    seed = source.description["recipe"]["split"]["seed"]
-    point = source.description["operating_points"][source.description["default_operating_point"]]
+    seed = source.description.recipe.split.seed
+    point = source.description.default_point
     films = training_films(read_split(model.parent, data))
     held_out, targets = films.pixels[films.rows["validation"]], films.targets[films.rows["validation"]]
     with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +87,7 @@ def main(
             quantise_prepared(prepared, ranges, files["fp32"], files[name], calibration, choice)
             print(f"quantised: {name}", flush=True)
         fp32 = {output: run_file(files["fp32"], output, held_out) for output in OUTPUTS}
-        measured = {name: _measure(file, held_out, targets, fp32, point["threshold"]) for name, file in files.items()}
+        measured = {name: _measure(file, held_out, targets, fp32, point.threshold) for name, file in files.items()}
         milliseconds = take_turns({name: _reader(file) for name, file in files.items()}, noise_films(rounds))
     with atomic_write(to) as file:
         file.write(_table(measured, milliseconds, len(held_out), rounds))

@@ -53,10 +53,8 @@ def compare_engines(model: Path, data: Path, rounds: int, processes: int) -> tup
     """
     source = load_trained(model)
     films = training_films(read_split(model.parent, data))
-    calibration = films.pixels[
-        choose_calibration_rows(films.rows["train"], source.description["recipe"]["split"]["seed"])
-    ]
-    threshold = source.description["operating_points"][source.description["default_operating_point"]]["threshold"]
+    calibration = films.pixels[choose_calibration_rows(films.rows["train"], source.description.recipe.split.seed)]
+    threshold = source.description.default_point.threshold
     rows = films.rows["validation"]
     with tempfile.TemporaryDirectory() as folder:
         fp32 = Path(folder, "fp32.onnx")

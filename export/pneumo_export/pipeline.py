@@ -64,7 +64,7 @@ def export_onnx(
     GraphError, ParityError
         A file is not what it should be; nothing was written.
     ExportError
-        The network gives no heatmaps or too coarse ones, there are too few films, or the folder cannot be written.
+        The network gives too coarse heatmaps, there are too few films, or the folder cannot be written.
     """
     require_heatmaps(source)
     films = parity_films(decoded, least_films)
@@ -80,17 +80,14 @@ def export_onnx(
 
 
 def require_heatmaps(source: TrainedModel) -> None:
-    """Refuse a network without heatmaps, or with coarser ones than the contract allows.
+    """Refuse a network with coarser heatmaps than the contract allows.
 
     Raises
     ------
     ExportError
         The message says what to do.
     """
-    heatmap = source.keras_model.get_layer("trunk").output.get("heatmap")
-    if heatmap is None:
-        remedy = "use the version of pneumo-export that exported it before, or train a model with this one"
-        raise ExportError(source.path.name, "gives no heatmap, since an earlier version trained it", remedy)
+    heatmap = source.keras_model.get_layer("trunk").output["heatmap"]
     if heatmap.shape[-1] < HEATMAP_SIDES[0]:
         raise ExportError(
             source.path.name,
@@ -111,7 +108,7 @@ def make_files(
     if "fp16" in precisions:
         convert_to_fp16(files["fp32"], files["fp16"])
     if "int8" in precisions:
-        rows = choose_calibration_rows(films.rows["train"], source.description["recipe"]["split"]["seed"])
+        rows = choose_calibration_rows(films.rows["train"], source.description.recipe.split.seed)
         quantise(files["fp32"], files["int8"], films.pixels[rows])
     validation = films.rows["validation"]
     for precision in precisions:
@@ -146,7 +143,8 @@ def publish(
     proofs = [prove(file, precision, reference, films) for precision, file in files.items()]
     for proof in proofs:
         proof.require("nothing was written")
-    write_json(staged / "metrics.json", source.description["metrics"])
+    metrics = {split: figures.model_dump(mode="json") for split, figures in source.description.metrics.items()}
+    write_json(staged / "metrics.json", metrics)
     write_json(staged / "parity.json", {proof.precision: proof.to_dict() for proof in proofs})
     pictures = draw_card(source, staged / FIGURES)
     with atomic_write(staged / "MODEL_CARD.md") as card:

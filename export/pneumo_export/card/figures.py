@@ -34,12 +34,13 @@ def draw_card(source: TrainedModel, folder: Path) -> dict[str, str]:
 
 def _draw(source: TrainedModel) -> dict[str, Figure]:
     """Draw what there are figures for: a Keras file may have been moved without them."""
-    corruptions, metrics = source.description["corruptions"], source.description["metrics"]
-    measured = metrics[corruptions["measured_on"]]
+    described = source.description
+    split = described.corruptions.measured_on
+    measured = described.metrics[split].model_dump()
     points = measured["operating_points"]
-    plain = points[source.description["default_operating_point"]]
-    figures = {"corruptions.png": draw_corruptions(corruptions["figures"], {**plain, "auc": measured["auc"]})}
-    predictions = _predictions(source.path.with_name("predictions.csv"), corruptions["measured_on"])
+    plain = {**points[described.default_operating_point], "auc": measured["auc"]}
+    figures = {"corruptions.png": draw_corruptions(described.corruptions.model_dump()["figures"], plain)}
+    predictions = _predictions(source.path.with_name("predictions.csv"), split)
     if predictions is not None:
         targets, logits, probabilities = predictions
         before = np.asarray(expit(logits), dtype=np.float32)

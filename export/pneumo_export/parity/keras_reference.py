@@ -61,7 +61,7 @@ def keras_reference(source: TrainedModel, pixels: Film) -> Reference:
     return Reference(
         probabilities=answers["probability"][:, 0],
         distances=distances,
-        in_domain=distances <= source.description["ood"]["limit"],
+        in_domain=distances <= source.description.ood.limit,
         heatmap_rows=rows,
         heatmaps=_heatmaps(source.keras_model.get_layer("trunk"), pixels[rows]),
         adversarial=predict(source.keras_model, adversarial_films(), AT_ONCE)["probability"][:, 0],

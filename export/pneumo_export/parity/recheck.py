@@ -11,7 +11,7 @@ from pneumo_export.convert import check_graph
 from pneumo_export.errors import ExportError, GraphError
 from pneumo_export.parity.keras_reference import keras_reference
 from pneumo_export.parity.proof import Proof, prove
-from pneumo_export.pipeline import parity_films, require_heatmaps
+from pneumo_export.pipeline import parity_films
 from pneumo_infer import Classifier
 from pneumo_infer.model.checksum import file_digest
 from pneumo_train.model.trained import load_trained
@@ -33,14 +33,13 @@ def check_file(file: Path, against: Path | None, data: Path | None, least_films:
     ModelError, GraphError
         The file is none of ours, or breaks the contract.
     ExportError
-        The Keras file is not to be found, or its network gives no heatmap.
+        The Keras file cannot be found.
     """
     described = Classifier(file, device="cpu").model.metadata
     check_graph(onnx.load(file), file.name)
     source = load_trained(against or _find_source(file, described["source_sha256"]))
     if source.sha256 != described["source_sha256"]:
         raise GraphError(file.name, f"was not made from {source.path}", "name the right file with --against")
-    require_heatmaps(source)
     films = parity_films(read_split(source.path.parent, data), least_films)
     return prove(file, described["precision"], keras_reference(source, films.pixels), films)
 

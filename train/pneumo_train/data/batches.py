@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.films.raster import Film
-from pneumo_train.model.lung_fields import FILMS_AT_ONCE, lung_fields
+from pneumo_train.data.lung_fields import FILMS_AT_ONCE, lung_fields
 
 PackedFields = NDArray[np.uint8]  # (N, 224, 28), a bit for each pixel
 

@@ -195,7 +195,7 @@ def measure_corruptions(
     threshold: float,
     corruptions: Iterable[str] = CORRUPTIONS,
 ) -> dict[str, dict[str, float]]:
-    """ROC AUC, and sensitivity and specificity at a threshold, under each corruption; as `worst`, the least of each.
+    """ROC AUC, and sensitivity and specificity at a threshold, under each corruption.
 
     Parameters
     ----------
@@ -213,13 +213,10 @@ def measure_corruptions(
             "sensitivity": decided["sensitivity"],
             "specificity": decided["specificity"],
         }
-    if figures:
-        figures["worst"] = {name: min(row[name] for row in figures.values()) for name in MEASURED}
     return figures
 
 
 def worst_corruptions(figures: Mapping[str, Mapping[str, float]]) -> dict[str, WorstFigure]:
     """Find the lowest `auc`, `sensitivity` and `specificity` in the result of `measure_corruptions`."""
-    names = [name for name in figures if name != "worst"]
-    worst = {measured: min(names, key=lambda name: figures[name][measured]) for measured in MEASURED if names}
+    worst = {measured: min(figures, key=lambda name: figures[name][measured]) for measured in MEASURED if figures}
     return {measured: {"corruption": name, "value": figures[name][measured]} for measured, name in worst.items()}

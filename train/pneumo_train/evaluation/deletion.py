@@ -18,9 +18,9 @@ from PIL import Image
 from scipy import ndimage
 
 from pneumo_infer.films.raster import Film
+from pneumo_train.data.lung_fields import SIDE, Mask, lung_fields
 from pneumo_train.evaluation.metrics import wilson_interval
 from pneumo_train.model.calibration import Scores
-from pneumo_train.model.lung_fields import SIDE, Mask, lung_fields
 
 DELETED_SHARE = 0.2  # of the film's area
 DELETED_PIXELS = round(DELETED_SHARE * SIDE * SIDE)

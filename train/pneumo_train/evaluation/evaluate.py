@@ -74,7 +74,7 @@ def evaluate(
 
 
 def _times_scored(scorer: Scorer, films: list[IndexedFilm], corruptions: int) -> int:
-    deleted = SCORED_BY_DELETION * sum(film.is_pneumonia for film in films) if scorer.heatmaps else 0
+    deleted = SCORED_BY_DELETION * sum(film.is_pneumonia for film in films)
     return len(films) * (1 + corruptions) + deleted
 
 
@@ -107,8 +107,8 @@ def choose_films(model: Path, data: Path, split: str, layout: Layout) -> list[In
 
 
 def _operating_point(scorer: Scorer, wanted: str | None) -> str:
-    points = scorer.description["operating_points"]
-    name = str(wanted or scorer.description["default_operating_point"])
+    points = scorer.description.operating_points
+    name = wanted or scorer.description.default_operating_point
     if name not in points:
         raise ModelError(scorer.path.name, f"has no operating point {name!r}", f"choose one of {', '.join(points)}")
     return name

@@ -19,7 +19,7 @@ from pneumo_train.evaluation.deletion import Deletion, delete_evidence
 from pneumo_train.evaluation.metrics import bootstrap_by_patient, measure, ranking, wilson_interval
 from pneumo_train.evaluation.scorer import Scored, Scorer
 from pneumo_train.model.calibration import Scores, error_by_chance
-from pneumo_train.model.conformal import UncertainBand
+from pneumo_train.model.description import UncertainBand
 from pneumo_train.ood.metrics import measure_ood, share_flagged
 from pneumo_train.style.acquisition import StyleScores
 from pneumo_train.style.metrics import measure_own_style
@@ -42,7 +42,7 @@ class Evaluation:
     metrics
         All figures, JSON-ready.
     deletion
-        What became of the films of PNEUMONIA without their evidence; None where the model gives no heatmap.
+        The films of PNEUMONIA without the evidence for it.
     style
         float64 (N,), style scores of the films; None where these are of too few patients.
     """
@@ -53,12 +53,12 @@ class Evaluation:
     scored: Scored
     operating_point: str
     metrics: dict[str, Any]
-    deletion: Deletion | None
+    deletion: Deletion
     style: StyleScores | None
 
     @property
     def threshold(self) -> float:
-        return float(self.scorer.description["operating_points"][self.operating_point]["threshold"])
+        return self.scorer.description.operating_points[self.operating_point].threshold
 
     def outcome(self, called: bool, ill: bool) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Rows of films that were called so and are so, the most confident first."""
@@ -78,7 +78,7 @@ def measure_films(
     """Score the films, as they are and under each corruption, and others to see whether they are flagged."""
     targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)
     scored = scorer.score(decoded.pixels, on_films)
-    threshold = scorer.description["operating_points"][operating_point]["threshold"]
+    threshold = scorer.description.operating_points[operating_point].threshold
     patients = [film.patient for film in decoded.films]
     metrics: dict[str, Any] = {
         "model": scorer.path.name,
@@ -90,8 +90,8 @@ def measure_films(
         "calibration_error_by_chance": error_by_chance(scored.probabilities),
         "intervals": bootstrap_by_patient(targets, scored.probabilities, patients, threshold),
         "operating_points": {
-            name: measure(targets, scored.probabilities, point["threshold"])
-            for name, point in scorer.description["operating_points"].items()
+            name: measure(targets, scored.probabilities, point.threshold)
+            for name, point in scorer.description.operating_points.items()
         },
         "kinds": _sensitivity_by_kind(decoded.films, scored.probabilities >= threshold),
         "calibration": {
@@ -100,8 +100,8 @@ def measure_films(
         },
         "unreadable": decoded.unreadable,
     }
-    if scorer.uncertain_band:
-        metrics["uncertain"] = _measure_band(scorer.uncertain_band, targets, scored.probabilities, threshold)
+    band = scorer.description.uncertain_band
+    metrics["uncertain"] = _measure_band(band, targets, scored.probabilities, threshold)
     called = scored.probabilities >= threshold
     for name, wrong in (("false_negatives", ~called & (targets == 1)), ("false_positives", called & (targets == 0))):
         metrics[name] = [
@@ -117,7 +117,7 @@ def measure_films(
 
     metrics["corruptions"] = measure_corruptions(score, decoded.pixels, targets, threshold, corruptions)
     metrics["worst_corruptions"] = worst_corruptions(metrics["corruptions"])
-    limit = scorer.domain_limit
+    limit = scorer.description.ood.limit
     metrics["ood"] = {
         "limit": limit,
         "flagged": measure_ood(lambda films: scorer.score(films).distances, limit, decoded.pixels, others),
@@ -127,13 +127,9 @@ def measure_films(
     measured = measure_own_style(decoded.pixels, scored.logits, scored.probabilities, targets, patients, threshold)
     if measured:
         metrics["style"], style_scores = measured
-    deletion = None
-    if scorer.heatmaps:
-        ill = np.flatnonzero(targets == 1)
-        deletion = delete_evidence(
-            decoded.pixels[ill], lambda films: scorer.score(films, on_films).logits, scorer.heatmaps
-        )
-        metrics["heatmap"] = deletion.figures([patients[row] for row in ill])
+    ill = np.flatnonzero(targets == 1)
+    deletion = delete_evidence(decoded.pixels[ill], lambda films: scorer.score(films, on_films).logits, scorer.heatmaps)
+    metrics["heatmap"] = deletion.figures([patients[row] for row in ill])
     return Evaluation(scorer, decoded, targets, scored, operating_point, metrics, deletion, style_scores)
 
 

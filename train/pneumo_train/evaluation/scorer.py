@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pneumo_infer.classifier import describe
-from pneumo_infer.errors import ModelError
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.session import open_session
 from pneumo_train.model.calibration import Scores
-from pneumo_train.model.conformal import UncertainBand
+from pneumo_train.model.description import FileDescription
 from pneumo_train.model.network import heatmaps_of
 from pneumo_train.model.trained import load_trained
 
@@ -40,17 +37,17 @@ class Scorer:
     Attributes
     ----------
     description
-        Operating points, default operating point, uncertain band, data and weights, as pneumo-train wrote them.
+        What the file says of its model; an ONNX file's limit is its own.
     run
         uint8 (B, 224, 224, 1) to what the model says of them.
     heatmaps
-        uint8 (B, 224, 224, 1) to evidence for PNEUMONIA, float32 (B, S, S); None where the model gives no heatmap.
+        uint8 (B, 224, 224, 1) to evidence for PNEUMONIA, float32 (B, S, S).
     """
 
     path: Path
-    description: dict[str, Any]
+    description: FileDescription
     run: Callable[[Film], Scored]
-    heatmaps: Callable[[Film], Heatmaps] | None
+    heatmaps: Callable[[Film], Heatmaps]
 
     def score(self, pixels: Film, on_films: Callable[[int], object] = lambda count: None) -> Scored:
         """Score films batch by batch; `on_films` hears how many were done."""
@@ -64,17 +61,6 @@ class Scorer:
             np.concatenate([part.probabilities for part in parts]),
             np.concatenate([part.distances for part in parts]),
         )
-
-    @property
-    def domain_limit(self) -> float:
-        """The distance beyond which a film is out of the domain."""
-        return float(self.description["ood"]["limit"])
-
-    @property
-    def uncertain_band(self) -> UncertainBand | None:
-        """The band of probabilities that are left to a reader, where the model has one."""
-        band = self.description.get("uncertain_band")
-        return None if band is None else UncertainBand(band["low"], band["high"])
 
 
 def load_scorer(path: Path) -> Scorer:
@@ -104,15 +90,8 @@ def _keras_scorer(path: Path) -> Scorer:
 def _onnx_scorer(path: Path) -> Scorer:
     session, _ = open_session(path)
     model = describe(path, session)
-    entries = model.metadata
-    structured = ("labels", "operating_points", "metrics", "data", "uncertain_band", "weights", "calibration")
-    try:
-        description = {key: json.loads(entries[key]) for key in structured if key in entries}
-    except ValueError as error:
-        raise ModelError(path.name, f"has malformed metadata ({error})", "export it again") from error
-    description |= {"default_operating_point": entries["default_operating_point"], "version": entries["version"]}
-    # Each file has a limit of its own.
-    description["ood"] = {"limit": model.domain_limit}
+    description = FileDescription.from_metadata(path.name, model.metadata)
+    ood = description.ood.model_copy(update={"limit": model.domain_limit})
 
     def run(films: Film) -> Scored:
         return Scored(*session.run(list(SCORES), {"image": films}))
@@ -120,4 +99,4 @@ def _onnx_scorer(path: Path) -> Scorer:
     def heatmaps(films: Film) -> Heatmaps:
         return np.asarray(session.run(["heatmap"], {"image": films})[0])
 
-    return Scorer(path, description, run, heatmaps)
+    return Scorer(path, description.model_copy(update={"ood": ood}), run, heatmaps)

@@ -1,39 +1,16 @@
-"""Which films the model should leave to a reader."""
+"""Which films are uncertain, by conformal prediction."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_train.model.calibration import Scores
+from pneumo_train.model.description import UncertainBand
 
 ERROR_RATE = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class UncertainBand:
-    """Probabilities from `low` to `high`, both included, at which neither label is certain enough."""
-
-    low: float
-    high: float
-
-    def contains(self, probabilities: Scores) -> NDArray[np.bool_]:
-        """Tell for each probability whether the film should be left to a reader."""
-        return (self.low <= probabilities) & (probabilities <= self.high)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Describe the band as model files carry it."""
-        return {
-            "low": self.low,
-            "high": self.high,
-            "error_rate": ERROR_RATE,
-            "method": "class-conditional split conformal prediction",
-            "chosen_on": "validation",
-        }
 
 
 def fit_uncertain_band(targets: Scores, probabilities: Scores) -> UncertainBand:
@@ -52,7 +29,13 @@ def fit_uncertain_band(targets: Scores, probabilities: Scores) -> UncertainBand:
     pneumonia_down_to = -_conformal_quantile(-probabilities[targets == 1])
     normal_up_to = _conformal_quantile(probabilities[targets == 0])
     low, high = sorted((pneumonia_down_to, normal_up_to))
-    return UncertainBand(max(low, 0.0), min(high, 1.0))
+    return UncertainBand(
+        low=max(low, 0.0),
+        high=min(high, 1.0),
+        error_rate=ERROR_RATE,
+        method="class-conditional split conformal prediction",
+        chosen_on="validation",
+    )
 
 
 def _conformal_quantile(strangeness: NDArray[np.float32]) -> float:

@@ -188,10 +188,8 @@ def _dense(x: keras.KerasTensor, units: int, name: str, network: Network, activa
     return ops.reshape(dense(ops.reshape(x, (-1, channels))), (-1, *places, units))
 
 
-def heatmaps_of(trunk: keras.Model) -> Callable[[Film], Scores] | None:
-    """Give what makes heatmaps of films, uint8 (B, 224, 224, 1) to float32 (B, S, S); None where a trunk gives none."""
-    if "heatmap" not in trunk.output:
-        return None
+def heatmaps_of(trunk: keras.Model) -> Callable[[Film], Scores]:
+    """Give what makes heatmaps of films, uint8 (B, 224, 224, 1) to float32 (B, S, S)."""
     alone = keras.Model(trunk.input, trunk.output["heatmap"])
     return lambda films: np.asarray(alone(films.astype(np.float32), training=False))
 

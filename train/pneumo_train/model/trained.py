@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from pneumo_train.errors import RunError
+from pneumo_train.model.description import ModelDescription
 
 MODEL_FILE = "model.keras"
 OUTPUTS = ("logit", "probability", "domain_distance")
@@ -26,14 +27,14 @@ class TrainedModel:
     keras_model
         uint8 (N, 224, 224, 1) to `logit`, `probability` and `domain_distance`, float32 (N, 1) each.
     description
-        What pneumo-train wrote beside it, as JSON.
+        What pneumo-train wrote next to it.
     sha256
         Of the Keras file.
     """
 
     path: Path
     keras_model: keras.Model
-    description: dict[str, Any]
+    description: ModelDescription
     sha256: str
 
 
@@ -54,27 +55,44 @@ def history_beside(path: Path) -> list[dict[str, Any]]:
         ]
 
 
+def read_description(path: Path) -> ModelDescription:
+    """Read the description of a Keras file.
+
+    Raises
+    ------
+    RunError
+        The description is missing or not valid JSON.
+    ModelError
+        It does not fit; the message names the field.
+    """
+    file = description_of(path)
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(str(file), f"cannot be read ({error.strerror})", "keep it next to its .keras file") from error
+    except ValueError as error:
+        raise RunError(str(file), f"not valid JSON ({error})", "train the model again") from error
+    return ModelDescription.checked(str(file), values)
+
+
 def load_trained(path: Path) -> TrainedModel:
     """Load a Keras model and its description.
 
     Raises
     ------
-    RunError
-        One of the files is missing or damaged, or the model takes or gives something else than ours do.
+    RunError, ModelError
+        One of the files is missing or damaged, or the model has other inputs or outputs than those of pneumo-train.
     """
-    described = description_of(path)
     try:
         content = path.read_bytes()
-        description = json.loads(described.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RunError(str(error.filename), f"cannot be read ({error.strerror})", "give --model FILE.keras") from error
-    except ValueError as error:
-        raise RunError(str(described), f"is no JSON ({error})", "train the model again") from error
+        raise RunError(str(path), f"cannot be read ({error.strerror})", "give --model FILE.keras") from error
+    description = read_description(path)
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises anything on files that are not its own
         reason = str(error).splitlines()[0]
-        raise RunError(str(path), f"is no Keras model ({reason})", "give a .keras file of pneumo-train") from error
+        raise RunError(str(path), f"not a Keras model ({reason})", "give a .keras file of pneumo-train") from error
     if model.input_shape != (None, 224, 224, 1) or sorted(_output_names(model)) != sorted(OUTPUTS):
         raise RunError(
             str(path),

@@ -117,10 +117,8 @@ def add_ood_distance(features: keras.KerasTensor, domain: OodDetector) -> keras.
 
 def distance_of(model: keras.Model, features: Any) -> Any:
     """Compute what `add_ood_distance` put into a served model, (N, C) to (N, 1)."""
-    distance = length(model.get_layer("whitening")(features))
-    if any(layer.name == "outlier_score" for layer in model.layers):
-        distance = ops.maximum(distance, model.get_layer("outlier_score")(features))
-    return distance
+    gaussian = length(model.get_layer("whitening")(features))
+    return ops.maximum(gaussian, model.get_layer("outlier_score")(features))
 
 
 def length(whitened: Any) -> Any:

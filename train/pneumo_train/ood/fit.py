@@ -64,7 +64,7 @@ def describe_ood(
     return {
         "method": METHOD,
         "fitted_on": "train",
-        "fitted_on_too": sorted(_named("known", known.fitted) | _named("other", outliers.fitted)),
+        "also_fitted_on": sorted(_named("known", known.fitted) | _named("other", outliers.fitted)),
         "limit": limit,
         "limit_fitted_on": "validation",
         "accepted": ACCEPTED,

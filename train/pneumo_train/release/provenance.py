@@ -9,6 +9,7 @@ from typing import Any
 
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.data.index import unnamed_patients
+from pneumo_train.data.split import SPLITS
 from pneumo_train.model.network import weights_name
 
 APACHE = "Apache-2.0"
@@ -27,11 +28,11 @@ KNOWN_WEIGHTS = {
 
 def describe_data(decoded: DecodedFilms) -> dict[str, Any]:
     """Say where films come from, and count films and patients of each split."""
-    counts = Counter((film.split, film.label) for film in decoded.films)
+    labels = {split: [f.label for f in decoded.films if f.split == split] for split in SPLITS}
     return {
         "source": PUBLIC_FILMS if unnamed_patients(decoded.films) == 0 else "Films of the user's own",
         "fingerprint": decoded.fingerprint(),
-        "films": {f"{split} {label}": count for (split, label), count in sorted(counts.items())},
+        "films": {split: dict(Counter(sorted(found))) for split, found in labels.items() if found},
         "patients": dict(sorted(Counter(s for s, _ in {(f.split, f.patient) for f in decoded.films}).items())),
         "unreadable": len(decoded.unreadable),
     }

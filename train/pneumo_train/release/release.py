@@ -21,15 +21,16 @@ from pneumo_train.evaluation.deletion import delete_evidence
 from pneumo_train.evaluation.metrics import measure, ranking
 from pneumo_train.model.calibration import Calibration, Scores, error_by_chance
 from pneumo_train.model.conformal import fit_uncertain_band
+from pneumo_train.model.description import ModelDescription
 from pneumo_train.model.network import build_serving_model, heatmaps_of, rebuild_trunk
 from pneumo_train.model.save_keras import round_to_float16, save_deflated
-from pneumo_train.model.thresholds import choose_thresholds, measure_degraded
 from pneumo_train.model.trained import MODEL_FILE, description_of
 from pneumo_train.ood.extra_films import NONE, OtherFilms
 from pneumo_train.ood.fit import describe_ood, fit_ood_detector
 from pneumo_train.ood.metrics import share_flagged
 from pneumo_train.recipe import Recipe
 from pneumo_train.release.provenance import describe_data, describe_weights
+from pneumo_train.release.thresholds import choose_thresholds, measure_degraded
 from pneumo_train.report.plots import draw_curves, save
 from pneumo_train.style.metrics import describe_style
 from pneumo_train.training.progress import progress_bar
@@ -84,29 +85,29 @@ def release_model(
     _write_predictions(folder / "predictions.csv", decoded, held_out, logits, scores)
     write_json(folder / "metrics.json", metrics)
     save_deflated(model, folder / MODEL_FILE)
-    # Last, since a model counts as released once its description is there.
-    write_json(
-        description_of(folder / MODEL_FILE),
+    description = ModelDescription.model_validate(
         {
             "version": __version__,
             "labels": LABELS,
             "operating_points": points,
             "default_operating_point": DEFAULT_OPERATING_POINT,
-            "uncertain_band": fit_uncertain_band(targets["validation"], scores["validation"]).to_dict(),
+            "uncertain_band": fit_uncertain_band(targets["validation"], scores["validation"]),
             "calibration": _describe_calibration(calibration),
             "ood": ood,
             "metrics": metrics,
             "corruptions": {"measured_on": measured_on, "figures": corruptions},
             "degraded": {"measured_on": measured_on, **degraded},
-            **({"heatmap": {"measured_on": measured_on, **heatmap}} if heatmap else {}),
-            **({"style": style} if style else {}),
+            "heatmap": {"measured_on": measured_on, **heatmap},
+            "style": style,
             "data": describe_data(decoded),
-            "recipe": recipe.model_dump(),
+            "recipe": recipe,
             "epochs": len(history),
             "weights": describe_weights(weights),
             "rounding": _describe_rounding(calibration(exact), scores["validation"], points),
-        },
+        }
     )
+    # Last, since a model counts as released once its description is there.
+    write_json(description_of(folder / MODEL_FILE), description.to_json())
 
 
 def output_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
@@ -169,12 +170,9 @@ def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
 
 def _describe_heatmap(
     trunk: keras.Model, decoded: DecodedFilms, films: TrainingFilms, rows: np.ndarray[Any, np.dtype[np.intp]]
-) -> dict[str, Any] | None:
-    heatmaps = heatmaps_of(trunk)
-    if heatmaps is None:
-        return None
+) -> dict[str, Any]:
     ill = rows[films.targets[rows] == 1]
-    deletion = delete_evidence(films.pixels[ill], column_of(trunk, "logit"), heatmaps)
+    deletion = delete_evidence(films.pixels[ill], column_of(trunk, "logit"), heatmaps_of(trunk))
     return deletion.figures([decoded.films[row].patient for row in ill])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shlex
 from collections import Counter
@@ -11,13 +10,13 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.evaluation.corruptions import worst_corruptions
+from pneumo_train.model.description import ModelDescription
 from pneumo_train.model.network import weights_name
-from pneumo_train.model.trained import MODEL_FILE, description_of
+from pneumo_train.model.trained import MODEL_FILE, description_of, history_beside, read_description
 from pneumo_train.recipe import Recipe, builtin_recipes, name_layers, read_recipe
 from pneumo_train.training.run import RunOptions, read_options, read_own_recipe
 
@@ -76,12 +75,9 @@ def read_row(run: Path) -> Row:
     RunError
         The run has not finished, or its recipe has changed since.
     """
-    try:
-        described = json.loads(description_of(run / MODEL_FILE).read_text(encoding="utf-8"))
-        with (run / "history.csv").open(newline="", encoding="utf-8") as file:
-            history = list(csv.DictReader(file))
-    except (OSError, ValueError) as error:
-        raise RunError(str(run), f"has no finished run ({error!r})", "let it finish") from error
+    if not description_of(run / MODEL_FILE).exists():
+        raise RunError(str(run), "not a finished run", f"finish it with: pneumo-train --resume {run}")
+    described, history = read_description(run / MODEL_FILE), history_beside(run / MODEL_FILE)
     options, recipe = read_options(run), read_own_recipe(run)
     _check_recipe(run, options, recipe)
     done = Counter(row["phase"] for row in history)
@@ -91,7 +87,7 @@ def read_row(run: Path) -> Row:
         changes=[setting for setting in options.settings if not setting.startswith(SEED)],
         seed=recipe.split.seed,
         figures=_figures(described),
-        films=sum(count for name, count in described["data"]["films"].items() if name.startswith("train ")),
+        films=sum(described.data.films["train"].values()),
         epochs=[f"{name_layers(p.train)} {done[p.name]} at {p.image_size} px" for p in recipe.phases if done[p.name]],
         megabytes=(run / MODEL_FILE).stat().st_size / 1e6,
         weights="random init" if options.weights == "none" else weights_name(options.weights),
@@ -130,20 +126,21 @@ def render(rows: Iterable[Row]) -> str:
     return "\n".join(parts)
 
 
-def _figures(described: dict[str, Any]) -> dict[str, dict[str, float]]:
+def _figures(described: ModelDescription) -> dict[str, dict[str, float]]:
     figures = {}
-    for split, metrics in described["metrics"].items():
-        point = metrics["operating_points"][described["default_operating_point"]]
-        others = {"F1": point["f1"], "AUC": metrics["auc"], "ECE": metrics["expected_calibration_error"]}
-        figures[split] = {name: point[name] for name in DECISIONS} | others
-    corruptions, heatmap = described["corruptions"], described.get("heatmap")
-    for name, worst in worst_corruptions(corruptions["figures"]).items():
+    for split, metrics in described.metrics.items():
+        point = metrics.operating_points[described.default_operating_point]
+        others = {"F1": point.f1, "AUC": metrics.auc, "ECE": metrics.expected_calibration_error}
+        figures[split] = {name: getattr(point, name) for name in DECISIONS} | others
+    corruptions, heatmap = described.corruptions, described.heatmap
+    for name, worst in worst_corruptions(corruptions.model_dump()["figures"]).items():
         shown = name.replace("auc", "AUC")
-        figures[corruptions["measured_on"]][f"worst {shown} under corruptions"] = worst["value"]
-    if heatmap:
-        found = {"heatmap deletion ratio": "ratio", "hottest cell inside the lungs": "hottest_inside_lungs"}
-        values = {name: heatmap[key]["value"] for name, key in found.items()}
-        figures[heatmap["measured_on"]] |= {name: value for name, value in values.items() if value is not None}
+        figures[corruptions.measured_on][f"worst {shown} under corruptions"] = worst["value"]
+    values = {
+        "heatmap deletion ratio": heatmap.ratio.value,
+        "hottest cell inside the lungs": heatmap.hottest_inside_lungs.value,
+    }
+    figures[heatmap.measured_on] |= {name: value for name, value in values.items() if value is not None}
     return figures
 
 

@@ -18,10 +18,10 @@ from scipy.special import expit
 from pneumo_infer import __version__
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
+from pneumo_train.data.lung_fields import edges, lung_fields
 from pneumo_train.evaluation.deletion import Deletion, blur_parts, hottest_part
 from pneumo_train.evaluation.evaluation import Evaluation
 from pneumo_train.model.calibration import reliability
-from pneumo_train.model.lung_fields import edges, lung_fields
 from pneumo_train.model.trained import history_beside
 from pneumo_train.report.plots import (
     draw_balance,
@@ -91,8 +91,6 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
 
 def _evidence(evaluation: Evaluation) -> dict[str, Figure]:
     heatmaps = evaluation.scorer.heatmaps
-    if heatmaps is None:
-        return {}
     outcomes = {
         "true positives": (True, True),
         "false positives": (True, False),
@@ -110,8 +108,6 @@ def _evidence(evaluation: Evaluation) -> dict[str, Figure]:
 def _deleted(evaluation: Evaluation) -> dict[str, Figure]:
     """Mean falls of the logit, and films of PNEUMONIA above the same films without the hottest fifth of their map."""
     deletion = evaluation.deletion
-    if deletion is None:
-        return {}
     ill = np.flatnonzero(evaluation.targets == 1)
     rows = np.array(_spread(np.flatnonzero(deletion.maps.max(axis=(1, 2)) > 0), SAMPLES), dtype=int)
     pictures = {"falls": draw_falls(evaluation.metrics["heatmap"])}
@@ -141,12 +137,11 @@ def _films(evaluation: Evaluation, rows: Rows, heatmaps: Any = None) -> Figure:
 
 
 def _balance(evaluation: Evaluation) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {}
-    for key, films in evaluation.scorer.description["data"]["films"].items():
-        split, label = key.rsplit(" ", 1)
-        counts.setdefault(f"{split}, of the model", {})[label] = films
-    counts["measured here"] = dict(Counter(film.label for film in evaluation.films.films))
-    return counts
+    films = evaluation.scorer.description.data.films
+    return {
+        **{f"{split}, of the model": counts for split, counts in films.items()},
+        "measured here": dict(Counter(film.label for film in evaluation.films.films)),
+    }
 
 
 def _spread(rows: np.ndarray[Any, np.dtype[np.intp]], count: int) -> list[int]:

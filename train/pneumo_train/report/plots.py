@@ -120,7 +120,7 @@ def draw_reliability(before: Reliability, after: Reliability) -> Figure:
 
 def draw_corruptions(corruptions: dict[str, dict[str, float]], plain: dict[str, float]) -> Figure:
     """AUC, sensitivity and specificity under each corruption, with lines where they stand without one."""
-    names = [name for name in corruptions if name != "worst"]
+    names = list(corruptions)
     figure = new_figure(10, 1.2 + 0.27 * len(names))
     places = np.arange(len(names))
     for axes, measured, colour in zip(

@@ -1,0 +1,274 @@
+"""What a model file says of its model: thresholds, calibration, figures, data, licence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pneumo_infer.errors import ModelError
+from pneumo_train.recipe import Recipe
+
+Interval = tuple[float, float]
+
+
+class Part(BaseModel):
+    """A part of a description: unknown and missing fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OperatingPoint(Part):
+    """A named threshold of the probability, and what it was measured to be where it was chosen."""
+
+    threshold: float
+    sensitivity: float
+    specificity: float
+    intervals: dict[str, Interval]
+    chosen_on: str
+
+
+class UncertainBand(Part):
+    """Probabilities from `low` to `high`, both included, at which neither label is certain enough."""
+
+    low: float
+    high: float
+    error_rate: float
+    method: str
+    chosen_on: str
+
+    def contains(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Tell for each probability, (N,), whether it is uncertain."""
+        return (self.low <= probabilities) & (probabilities <= self.high)
+
+
+class CalibrationDescription(Part):
+    """Probability = sigmoid(slope * logit + offset)."""
+
+    method: str
+    slope: float
+    offset: float
+    fitted_on: str
+
+
+class Flagged(Part):
+    """How many films were shown, and the share that is out of domain, with its 95 % interval."""
+
+    films: int
+    share: float
+    interval: Interval
+
+
+class Ood(Part):
+    """Out-of-distribution detection: how it was fitted, its limit, and the share of each kind of film it flags."""
+
+    method: str
+    fitted_on: str
+    also_fitted_on: list[str]
+    limit: float
+    limit_fitted_on: str
+    accepted: float
+    measured_on: str
+    flagged: dict[str, Flagged]
+    corrupted: dict[str, Flagged]
+
+
+class Decisions(Part):
+    """Figures at one threshold; intervals are Wilson's at 95 %."""
+
+    threshold: float
+    sensitivity: float
+    specificity: float
+    precision: float
+    accuracy: float
+    f1: float
+    intervals: dict[str, Interval]
+    counts: dict[str, int]
+
+
+class Ranking(Part):
+    """Figures that need no threshold."""
+
+    auc: float
+    average_precision: float
+    brier: float
+    expected_calibration_error: float
+
+
+class Metrics(Ranking):
+    """Figures on the films of one split. The calibration error by chance is its mean, and 95 % of draws."""
+
+    films: int
+    pneumonia: int
+    calibration_error_by_chance: tuple[float, float, float]
+    operating_points: dict[str, Decisions]
+
+
+class Data(Part):
+    """Films by split and label, patients by split."""
+
+    source: str
+    fingerprint: str
+    films: dict[str, dict[str, int]]
+    patients: dict[str, int]
+    unreadable: int
+
+
+class Weights(Part):
+    """The weights that training started from."""
+
+    name: str
+    sha256: str | None = None
+    source: str
+    licence: str
+
+
+class FileDescription(Part):
+    """What every model file has, ONNX as well as Keras."""
+
+    version: str
+    labels: tuple[str, str]
+    operating_points: dict[str, OperatingPoint]
+    default_operating_point: str
+    uncertain_band: UncertainBand
+    calibration: CalibrationDescription
+    ood: Ood
+    metrics: dict[str, Metrics]
+    data: Data
+    weights: Weights
+
+    @classmethod
+    def from_metadata(cls, file: str, entries: Mapping[str, str]) -> Self:
+        """Read the description from an ONNX file's metadata, without its prefix `pneumo.`.
+
+        Raises
+        ------
+        ModelError
+            An entry is missing or does not fit; the message names it.
+        """
+        plain = ("version", "default_operating_point")
+        try:
+            values = {key: entries[key] if key in plain else json.loads(entries[key]) for key in cls.model_fields}
+        except KeyError as error:
+            raise ModelError(file, f"has no metadata entry pneumo.{error.args[0]}", "export the model again") from None
+        except ValueError as error:
+            raise ModelError(file, f"has malformed metadata ({error})", "export the model again") from error
+        return cls.checked(file, values)
+
+    @classmethod
+    def checked(cls, file: str, values: Mapping[str, Any]) -> Self:
+        """Validate a description.
+
+        Raises
+        ------
+        ModelError
+            A field is missing, unknown or of another type; the message names it.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            remedy = "use the version of pneumo-infer that made the model, or train it again"
+            raise ModelError(
+                file, f"has a description that does not fit at {field} ({first['msg']})", remedy
+            ) from error
+
+
+class CorruptionFigures(Part):
+    """Figures under one corruption, at the default operating point."""
+
+    auc: float
+    sensitivity: float
+    specificity: float
+
+
+class Corruptions(Part):
+    """Figures under each corruption."""
+
+    measured_on: str
+    figures: dict[str, CorruptionFigures]
+
+
+class Degraded(Ranking, Decisions):
+    """Figures on degraded copies of held-out films."""
+
+    measured_on: str
+
+
+class Figure(Part):
+    """A figure with its 95 % interval; None where it is not defined."""
+
+    value: float | None
+    interval: tuple[float | None, float | None]
+
+
+class Heatmap(Part):
+    """The deletion test of heatmaps, of `size` x `size` cells."""
+
+    measured_on: str
+    films: int
+    size: int
+    blank_maps: int
+    deleted_share: float
+    blur_sigma: float
+    fall_without_hottest: Figure
+    fall_without_random: Figure
+    ratio: Figure
+    hottest_inside_lungs: Figure
+    lungs_cover: float
+
+
+class StyleGroup(Part):
+    """Typical or atypical films; None where there are too few."""
+
+    films: dict[str, int]
+    auc: Figure | None
+    sensitivity: Figure | None
+    specificity: Figure | None
+
+
+class Style(Part):
+    """How much the model depends on acquisition style; correlations of logit and style score, by class."""
+
+    measured_on: str
+    style_auc: Figure | None
+    threshold: float
+    typical: StyleGroup
+    atypical: StyleGroup
+    correlation: dict[str, float | None]
+
+
+class Rounding(Part):
+    """What rounding the weights changed."""
+
+    weights: str
+    largest_difference: float
+    labels_flipped: int
+    measured_on: str
+
+
+class ModelDescription(FileDescription):
+    """`model.json`, next to a Keras file."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    corruptions: Corruptions
+    degraded: Degraded
+    heatmap: Heatmap
+    style: Style | None
+    recipe: Recipe
+    epochs: int
+    rounding: Rounding
+
+    @property
+    def default_point(self) -> OperatingPoint:
+        """The operating point that decides labels unless another is named."""
+        return self.operating_points[self.default_operating_point]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the description, ready for JSON."""
+        return self.model_dump(mode="json", by_alias=True)
