@@ -11,11 +11,11 @@ from pneumo_train.evaluation.metrics import (
     auc_interval,
     bootstrap_by_patient,
     choose_operating_points,
-    measure,
-    ranking,
+    metrics_at_threshold,
+    threshold_free_metrics,
     wilson_interval,
 )
-from pneumo_train.model.calibration import Calibration, error_by_chance, fit_calibration
+from pneumo_train.model.calibration import Calibration, calibration_error_by_chance, fit_calibration
 from pneumo_train.training.fit import class_weights
 
 
@@ -51,7 +51,7 @@ def test_the_interval_of_the_auc_is_the_one_of_the_bootstrap() -> None:
 
 def test_decisions_agree_with_scikit_learn() -> None:
     targets, probabilities = scores()
-    figures = measure(targets, probabilities, 0.6)
+    figures = metrics_at_threshold(targets, probabilities, 0.6)
     called = probabilities >= 0.6
     assert figures["sensitivity"] == pytest.approx(recall_score(targets, called))
     assert figures["specificity"] == pytest.approx(recall_score(targets, called, pos_label=0))
@@ -62,14 +62,14 @@ def test_decisions_agree_with_scikit_learn() -> None:
 
 def test_a_threshold_that_calls_nothing() -> None:
     targets, probabilities = scores(50)
-    figures = measure(targets, probabilities, 1.0)
+    figures = metrics_at_threshold(targets, probabilities, 1.0)
     assert (figures["sensitivity"], figures["specificity"], figures["precision"], figures["f1"]) == (0, 1, 0, 0)
 
 
 def test_ranking_of_a_perfect_and_a_reversed_order() -> None:
     targets = np.array([0, 0, 1, 1], np.float32)
-    assert ranking(targets, np.array([0.1, 0.2, 0.8, 0.9], np.float32))["auc"] == 1.0
-    assert ranking(targets, np.array([0.9, 0.8, 0.2, 0.1], np.float32))["auc"] == 0.0
+    assert threshold_free_metrics(targets, np.array([0.1, 0.2, 0.8, 0.9], np.float32))["auc"] == 1.0
+    assert threshold_free_metrics(targets, np.array([0.9, 0.8, 0.2, 0.1], np.float32))["auc"] == 0.0
 
 
 def test_operating_points_keep_what_their_names_promise() -> None:
@@ -77,24 +77,22 @@ def test_operating_points_keep_what_their_names_promise() -> None:
     points = choose_operating_points(targets, probabilities[None], "validation")
     assert points["screening"]["sensitivity"] >= 0.99
     assert points["specific"]["specificity"] >= 0.99
-    best = max(
-        measure(targets, probabilities, t)["sensitivity"] + measure(targets, probabilities, t)["specificity"]
-        for t in np.linspace(0, 1, 501)
-    )
+    swept = [metrics_at_threshold(targets, probabilities, t) for t in np.linspace(0, 1, 501)]
+    best = max(point["sensitivity"] + point["specificity"] for point in swept)
     balanced = points["balanced"]
     assert balanced["sensitivity"] + balanced["specificity"] >= best - 0.01
     # Equal spreads cross half way between their means.
     assert balanced["threshold"] == pytest.approx(0.5, abs=0.03)
     for point in points.values():
         assert not np.isin(point["threshold"], probabilities)
-        again = measure(targets, probabilities, point["threshold"])
+        again = metrics_at_threshold(targets, probabilities, point["threshold"])
         assert (again["sensitivity"], again["specificity"]) == (point["sensitivity"], point["specificity"])
         assert point["intervals"]["sensitivity"][0] < point["sensitivity"] <= point["intervals"]["sensitivity"][1]
     # One film more on either side would break the promise.
     below = np.sort(probabilities[probabilities < points["specific"]["threshold"]])[-40:]
-    assert any(measure(targets, probabilities, t)["specificity"] < 0.99 for t in below)
+    assert any(metrics_at_threshold(targets, probabilities, t)["specificity"] < 0.99 for t in below)
     above = np.sort(probabilities[probabilities > points["screening"]["threshold"]])[1:40]
-    assert any(measure(targets, probabilities, t)["sensitivity"] < 0.99 for t in above)
+    assert any(metrics_at_threshold(targets, probabilities, t)["sensitivity"] < 0.99 for t in above)
 
 
 def test_operating_points_of_classes_that_never_overlap() -> None:
@@ -159,9 +157,9 @@ def test_class_weights_balance_the_classes() -> None:
 
 def test_films_whose_probabilities_are_right_err_as_chance_says() -> None:
     probabilities = Calibration(1.0, 0.0)(np.random.default_rng(1).normal(2, 3, 500).astype(np.float32))
-    mean, low, high = error_by_chance(probabilities)
+    mean, low, high = calibration_error_by_chance(probabilities)
     right = (np.random.default_rng(2).random(500) < probabilities).astype(np.float32)
     assert low < mean < high
-    assert low <= ranking(right, probabilities)["expected_calibration_error"] <= high
-    assert ranking(1 - right, probabilities)["expected_calibration_error"] > high
-    assert error_by_chance(np.repeat(probabilities, 50))[0] < mean / 3
+    assert low <= threshold_free_metrics(right, probabilities)["expected_calibration_error"] <= high
+    assert threshold_free_metrics(1 - right, probabilities)["expected_calibration_error"] > high
+    assert calibration_error_by_chance(np.repeat(probabilities, 50))[0] < mean / 3

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from pneumo_train.model.calibration import Scores, reliability
-from pneumo_train.model.trained import TrainedModel, history_beside
+from pneumo_train.model.trained import TrainedModel, read_history
 from pneumo_train.report.plots import draw_corruptions, draw_curves, draw_reliability, draw_roc_and_precision, save
 
 # File name to what the picture shows.
@@ -46,7 +46,7 @@ def _draw(source: TrainedModel) -> dict[str, Figure]:
         before = np.asarray(expit(logits), dtype=np.float32)
         figures["roc.png"] = draw_roc_and_precision(targets, probabilities, points)
         figures["reliability.png"] = draw_reliability(reliability(targets, before), reliability(targets, probabilities))
-    history = history_beside(source.path)
+    history = read_history(source.path)
     if history:
         figures["curves.png"] = draw_curves(history)
     return figures

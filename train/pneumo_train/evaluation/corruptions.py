@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from pneumo_infer.films.raster import Film
-from pneumo_train.evaluation.metrics import measure, ranking
+from pneumo_train.evaluation.metrics import metrics_at_threshold, threshold_free_metrics
 from pneumo_train.model.calibration import Scores
 
 Corruption = Callable[[Image.Image], Image.Image]
@@ -207,9 +207,9 @@ def measure_corruptions(
     figures: dict[str, dict[str, float]] = {}
     for corruption in corruptions:
         probabilities = score(corrupt(pixels, corruption))
-        decided = measure(targets, probabilities, threshold)
+        decided = metrics_at_threshold(targets, probabilities, threshold)
         figures[corruption] = {
-            "auc": ranking(targets, probabilities)["auc"],
+            "auc": threshold_free_metrics(targets, probabilities)["auc"],
             "sensitivity": decided["sensitivity"],
             "specificity": decided["specificity"],
         }

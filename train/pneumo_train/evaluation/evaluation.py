@@ -16,9 +16,14 @@ from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.data.index import IndexedFilm
 from pneumo_train.evaluation.corruptions import measure_corruptions, worst_corruptions
 from pneumo_train.evaluation.deletion import Deletion, delete_evidence
-from pneumo_train.evaluation.metrics import bootstrap_by_patient, measure, ranking, wilson_interval
+from pneumo_train.evaluation.metrics import (
+    bootstrap_by_patient,
+    metrics_at_threshold,
+    threshold_free_metrics,
+    wilson_interval,
+)
 from pneumo_train.evaluation.scorer import Scored, Scorer
-from pneumo_train.model.calibration import Scores, error_by_chance
+from pneumo_train.model.calibration import Scores, calibration_error_by_chance
 from pneumo_train.model.description import UncertainBand
 from pneumo_train.ood.metrics import measure_ood, share_flagged
 from pneumo_train.style.acquisition import StyleScores
@@ -86,17 +91,17 @@ def measure_films(
         "films": len(targets),
         "patients": len(set(patients)),
         "classes": dict(Counter(film.label for film in decoded.films)),
-        **ranking(targets, scored.probabilities),
-        "calibration_error_by_chance": error_by_chance(scored.probabilities),
+        **threshold_free_metrics(targets, scored.probabilities),
+        "calibration_error_by_chance": calibration_error_by_chance(scored.probabilities),
         "intervals": bootstrap_by_patient(targets, scored.probabilities, patients, threshold),
         "operating_points": {
-            name: measure(targets, scored.probabilities, point.threshold)
+            name: metrics_at_threshold(targets, scored.probabilities, point.threshold)
             for name, point in scorer.description.operating_points.items()
         },
         "kinds": _sensitivity_by_kind(decoded.films, scored.probabilities >= threshold),
         "calibration": {
-            "before": ranking(targets, np.asarray(expit(scored.logits), dtype=np.float32)),
-            "after": ranking(targets, scored.probabilities),
+            "before": threshold_free_metrics(targets, np.asarray(expit(scored.logits), dtype=np.float32)),
+            "after": threshold_free_metrics(targets, scored.probabilities),
         },
         "unreadable": decoded.unreadable,
     }
@@ -155,5 +160,5 @@ def _measure_band(band: UncertainBand, targets: Scores, probabilities: Scores, t
             LABELS[0]: float((certain & (probabilities > band.high))[targets == 0].mean()),
             LABELS[1]: float((certain & (probabilities < band.low))[targets == 1].mean()),
         },
-        "certain": measure(targets[certain], probabilities[certain], threshold) if certain.any() else None,
+        "certain": metrics_at_threshold(targets[certain], probabilities[certain], threshold) if certain.any() else None,
     }

@@ -26,7 +26,7 @@ def wilson_interval(successes: int, total: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def measure(targets: Scores, probabilities: Scores, threshold: float, views: int = 1) -> dict[str, Any]:
+def metrics_at_threshold(targets: Scores, probabilities: Scores, threshold: float, views: int = 1) -> dict[str, Any]:
     """Measure the decisions at one threshold.
 
     Parameters
@@ -64,7 +64,7 @@ def measure(targets: Scores, probabilities: Scores, threshold: float, views: int
     }
 
 
-def ranking(targets: Scores, probabilities: Scores) -> dict[str, float]:
+def threshold_free_metrics(targets: Scores, probabilities: Scores) -> dict[str, float]:
     """Measure what needs no threshold: ROC AUC, average precision, Brier score and expected calibration error."""
     return {
         "auc": float(roc_auc_score(targets, probabilities)),
@@ -76,9 +76,9 @@ def ranking(targets: Scores, probabilities: Scores) -> dict[str, float]:
 
 def figures_at(threshold: float, targets: Scores, probabilities: Scores) -> dict[str, float]:
     """What a change of precision or engine must not change: `auc`, `sensitivity` and `specificity`."""
-    decided = measure(targets, probabilities, threshold)
+    decided = metrics_at_threshold(targets, probabilities, threshold)
     return {
-        "auc": ranking(targets, probabilities)["auc"],
+        "auc": threshold_free_metrics(targets, probabilities)["auc"],
         "sensitivity": decided["sensitivity"],
         "specificity": decided["specificity"],
     }
@@ -171,7 +171,7 @@ def choose_operating_points(targets: Scores, views: Scores, chosen_on: str) -> d
     }
     points = {}
     for name, position in chosen.items():
-        figures = measure(targets, probabilities, float(midpoints[position]), len(views))
+        figures = metrics_at_threshold(targets, probabilities, float(midpoints[position]), len(views))
         points[name] = {
             **{key: figures[key] for key in ("threshold", "sensitivity", "specificity")},
             "intervals": {key: figures["intervals"][key] for key in ("sensitivity", "specificity")},

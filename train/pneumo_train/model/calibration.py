@@ -80,7 +80,7 @@ def reliability(targets: Scores, probabilities: Scores, bins: int = 15) -> Relia
     )
 
 
-def error_by_chance(probabilities: Scores, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
+def calibration_error_by_chance(probabilities: Scores, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
     """What the expected calibration error of these films would be if each probability were right.
 
     It is not 0: a bin of ten films rarely has the share of pneumonias that it should. Truths are drawn from the

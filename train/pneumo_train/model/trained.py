@@ -43,7 +43,7 @@ def description_of(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def history_beside(path: Path) -> list[dict[str, Any]]:
+def read_history(path: Path) -> list[dict[str, Any]]:
     """Read the epochs that led to a Keras file, where `history.csv` of its run lies beside it; else there are none."""
     history = path.with_name("history.csv")
     if not history.is_file():

@@ -18,8 +18,8 @@ from pneumo_train.data.batches import TrainingFilms, predict
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.evaluation.corruptions import CORRUPTIONS, measure_corruptions
 from pneumo_train.evaluation.deletion import delete_evidence
-from pneumo_train.evaluation.metrics import measure, ranking
-from pneumo_train.model.calibration import Calibration, Scores, error_by_chance
+from pneumo_train.evaluation.metrics import metrics_at_threshold, threshold_free_metrics
+from pneumo_train.model.calibration import Calibration, Scores, calibration_error_by_chance
 from pneumo_train.model.conformal import fit_uncertain_band
 from pneumo_train.model.description import ModelDescription
 from pneumo_train.model.network import build_serving_model, heatmaps_of, rebuild_trunk
@@ -153,9 +153,11 @@ def _metrics(targets: Scores, probabilities: Scores, points: dict[str, dict[str,
     return {
         "films": len(targets),
         "pneumonia": int(targets.sum()),
-        **ranking(targets, probabilities),
-        "calibration_error_by_chance": error_by_chance(probabilities),
-        "operating_points": {name: measure(targets, probabilities, p["threshold"]) for name, p in points.items()},
+        **threshold_free_metrics(targets, probabilities),
+        "calibration_error_by_chance": calibration_error_by_chance(probabilities),
+        "operating_points": {
+            name: metrics_at_threshold(targets, probabilities, p["threshold"]) for name, p in points.items()
+        },
     }
 
 

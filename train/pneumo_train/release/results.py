@@ -16,7 +16,7 @@ from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.evaluation.corruptions import worst_corruptions
 from pneumo_train.model.description import ModelDescription
 from pneumo_train.model.network import weights_name
-from pneumo_train.model.trained import MODEL_FILE, description_of, history_beside, read_description
+from pneumo_train.model.trained import MODEL_FILE, description_of, read_description, read_history
 from pneumo_train.recipe import Recipe, builtin_recipes, name_layers, read_recipe
 from pneumo_train.training.run import RunOptions, read_options, read_own_recipe
 
@@ -77,7 +77,7 @@ def read_row(run: Path) -> Row:
     """
     if not description_of(run / MODEL_FILE).exists():
         raise RunError(str(run), "not a finished run", f"finish it with: pneumo-train --resume {run}")
-    described, history = read_description(run / MODEL_FILE), history_beside(run / MODEL_FILE)
+    described, history = read_description(run / MODEL_FILE), read_history(run / MODEL_FILE)
     options, recipe = read_options(run), read_own_recipe(run)
     _check_recipe(run, options, recipe)
     done = Counter(row["phase"] for row in history)

@@ -13,7 +13,7 @@ import numpy as np
 
 from pneumo_infer.films.raster import Film
 from pneumo_train.augmentation.degrade import degrade
-from pneumo_train.evaluation.metrics import choose_operating_points, measure, ranking
+from pneumo_train.evaluation.metrics import choose_operating_points, metrics_at_threshold, threshold_free_metrics
 from pneumo_train.model.calibration import Calibration, Scores, fit_calibration
 
 COPIES = 4  # degraded copies of each film
@@ -50,7 +50,8 @@ def measure_degraded(
     Returns
     -------
     dict
-        What `ranking` and `measure` give, for copies whose greys and sharpness are changed at random.
+        The results of `threshold_free_metrics` and `metrics_at_threshold` on copies with random changes of greys and
+        sharpness.
     """
     probabilities = probability(degrade(films, MEASURED_SEED))
-    return {**ranking(targets, probabilities), **measure(targets, probabilities, threshold)}
+    return {**threshold_free_metrics(targets, probabilities), **metrics_at_threshold(targets, probabilities, threshold)}

@@ -22,7 +22,7 @@ from pneumo_train.data.lung_fields import edges, lung_fields
 from pneumo_train.evaluation.deletion import Deletion, blur_parts, hottest_part
 from pneumo_train.evaluation.evaluation import Evaluation
 from pneumo_train.model.calibration import reliability
-from pneumo_train.model.trained import history_beside
+from pneumo_train.model.trained import read_history
 from pneumo_train.report.plots import (
     draw_balance,
     draw_confusion,
@@ -73,7 +73,7 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
     }
     for label, ill in zip(LABELS, (0, 1), strict=True):
         pictures[f"films {label}"] = _films(evaluation, _spread(np.flatnonzero(targets == ill), SAMPLES))
-    history = history_beside(evaluation.scorer.path)
+    history = read_history(evaluation.scorer.path)
     if history:
         pictures["curves"] = draw_curves(history)
     if metrics["corruptions"]:

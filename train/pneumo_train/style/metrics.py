@@ -17,7 +17,7 @@ from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
 from pneumo_train.data.batches import TrainingFilms
 from pneumo_train.errors import DataError
-from pneumo_train.evaluation.metrics import auc_interval, measure
+from pneumo_train.evaluation.metrics import auc_interval, metrics_at_threshold
 from pneumo_train.model.calibration import Scores
 from pneumo_train.style.acquisition import StyleModel, StyleScores, fit_style, is_atypical, style_statistics
 
@@ -133,7 +133,7 @@ def _fit_if_enough(pixels: Film, targets: Scores, groups: NDArray[np.str_]) -> S
 
 
 def _figures(targets: Scores, probabilities: Scores, groups: NDArray[np.str_], threshold: float) -> dict[str, Any]:
-    decided = measure(targets, probabilities, threshold)
+    decided = metrics_at_threshold(targets, probabilities, threshold)
     films = {label: int((targets == number).sum()) for number, label in enumerate(LABELS)}
     return {
         "films": films,
