@@ -25,7 +25,7 @@ def test_missing_data(tmp_path: Path) -> None:
 def test_an_unknown_recipe_makes_no_folder(tmp_path: Path) -> None:
     code, printed = invoke("--recipe", "best", "--output", tmp_path / "run")
     assert code == 2
-    assert "best: is no recipe" in printed
+    assert "best: not a recipe" in printed
     assert not (tmp_path / "run").exists()
 
 

@@ -39,7 +39,7 @@ def test_the_second_time_nothing_is_decoded(tmp_path: Path) -> None:
     assert first.fingerprint() == again.fingerprint()
 
 
-def test_a_changed_film_is_decoded_anew(tmp_path: Path) -> None:
+def test_a_changed_film_is_decoded_again(tmp_path: Path) -> None:
     root = write_chest_xray(tmp_path / "data", patients=4)
     films = index_films(root)
     before = decode_films(root, films, tmp_path / "cache").fingerprint()
@@ -63,6 +63,6 @@ def test_nothing_but_damaged_films(tmp_path: Path) -> None:
     films = index_films(root)
     for film in films:
         (root / film.path).write_text("not a film")
-    with pytest.raises(DataError, match="has no film that decodes"):
+    with pytest.raises(DataError, match="contains no readable films"):
         decode_films(root, films, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []

@@ -65,13 +65,13 @@ def test_settings_override_values(own: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "problem"),
     [
-        ("fit.epochs", "is no setting; write it as KEY=VALUE"),
+        ("fit.epochs", "not a setting; write it as KEY=VALUE"),
         ("fit.epoch=3", r"fit\.epoch: unknown key"),
         ("fit.epochs=0", r"fit\.epochs: .*greater than or equal to 1"),
-        ("phases.tail.epochs=3", "names no phase 'tail'; choose from head, 0"),
+        ("phases.tail.epochs=3", "unknown phase 'tail'; choose from head, 0"),
         ("phases=3", "phases: Input should be a valid"),
-        ("phases=[]", r"own\.toml: there are no phases; "),
-        ("fit.batch_size.x=3", "has no key 'batch_size'|names a list, not a value"),
+        ("phases=[]", r"own\.toml: needs at least one phase; "),
+        ("fit.batch_size.x=3", r"fit\.batch_size has no key 'x'"),
     ],
 )
 def test_settings_that_cannot_be_used(own: Path, setting: str, problem: str) -> None:
@@ -87,7 +87,7 @@ def test_settings_that_cannot_be_used(own: Path, setting: str, problem: str) -> 
         (("seed = 1\n", ""), r"split\.seed: Field required"),
         (('train = "head"', 'train = "tail"'), r"phases\.0\.train"),
         (("validation = 0.1", "validation = 0.7"), r"split\.validation"),
-        (("[split]", "[split"), "is no TOML"),
+        (("[split]", "[split"), "not a valid TOML file"),
         (('name = "head"', 'name = "../head"'), r"phases\.0\.name: .*match pattern"),
         (("[[phases]]", OWN[OWN.index("[[phases]]") :] + "[[phases]]"), r"own\.toml: several phases are named 'head'"),
         (

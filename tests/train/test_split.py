@@ -69,28 +69,28 @@ def test_the_manifest_reads_back(tmp_path: Path) -> None:
     write_manifest(split, tmp_path / "split.csv")
     assert read_manifest(tmp_path / "split.csv") == split
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="is no split manifest"):
+    with pytest.raises(DataError, match="not a split manifest"):
         read_manifest(tmp_path / "other.csv")
 
 
 def test_too_few_patients() -> None:
     films = [film(f"{label}{p}", 0, label) for label in ("NORMAL", "PNEUMONIA") for p in "ab"]
-    with pytest.raises(DataError, match="NORMAL: has 2 patients, too few for 3 splits"):
+    with pytest.raises(DataError, match=r"NORMAL: too few patients \(2\) for 3 splits"):
         split_by_patient(films, 1, 0.1, 0.1)
-    with pytest.raises(DataError, match="NORMAL: has 1 patients, too few for 2 splits"):
+    with pytest.raises(DataError, match=r"NORMAL: too few patients \(1\) for 2 splits"):
         split_by_patient([film("a", i, "NORMAL") for i in range(9)], 1, 0.1, 0.0)
-    with pytest.raises(DataError, match="PNEUMONIA: has 0 patients"):
+    with pytest.raises(DataError, match=r"PNEUMONIA: too few patients \(0\)"):
         split_by_patient([film(f"n{p}", 0, "NORMAL") for p in range(9)], 1, 0.1, 0.1)
 
 
 def test_a_split_that_would_lie_is_refused() -> None:
     fair = [film(f"{label}{s}", 0, label, s) for label in ("NORMAL", "PNEUMONIA") for s in ("train", "validation")]
     check_splits(fair, "split.csv")
-    with pytest.raises(DataError, match=r"split\.csv: has 1 patients in two splits, NORMALtrain in test and"):
+    with pytest.raises(DataError, match=r"split\.csv: has patients in more .*\(1 in total, .* NORMALtrain in test and"):
         check_splits([*fair, film("NORMALtrain", 1, "NORMAL", "test")], "split.csv")
-    with pytest.raises(DataError, match="has no PNEUMONIA film in validation"):
+    with pytest.raises(DataError, match="has no PNEUMONIA films in validation"):
         check_splits(fair[:3], "split.csv")
-    with pytest.raises(DataError, match="has a split 'dev'"):
+    with pytest.raises(DataError, match="has an unknown split 'dev'"):
         check_splits([*fair, film("x", 0, "NORMAL", "dev")], "split.csv")
 
 
@@ -112,8 +112,8 @@ def test_ratios(text: str, shares: tuple[float, float]) -> None:
 
 
 @pytest.mark.parametrize("text", ["80", "80/x", "10/80/10", "100/0/0", "80/10/10/10", "-80/10/10", ""])
-def test_ratios_that_cannot_be_dealt(text: str) -> None:
-    with pytest.raises(DataError, match="cannot be dealt; write them as 80/10/10"):
+def test_invalid_ratios(text: str) -> None:
+    with pytest.raises(DataError, match="not valid; write them as 80/10/10"):
         parse_ratios(text)
 
 
@@ -143,7 +143,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     root = write_chest_xray(tmp_path / "from", patients=6)
     (tmp_path / "to").mkdir()
     (tmp_path / "to" / "notes.txt").touch()
-    with pytest.raises(DataError, match="is there already; name an empty or new folder"):
+    with pytest.raises(DataError, match="already exists; name a new or empty folder"):
         write_split_folders(root, split_by_patient(index_films(root), 5, 0.2, 0.2), tmp_path / "to")
     assert [entry.name for entry in (tmp_path / "to").iterdir()] == ["notes.txt"]
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["from", "to"]

@@ -1,4 +1,4 @@
-"""What can be wrong with the data, a recipe or a run folder."""
+"""Errors about data sets, recipes and run folders."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pneumo_infer.errors import PneumoError
 
 
 class DataError(PneumoError, ValueError):
-    """The folders of films cannot be trained on."""
+    """A data set cannot be used."""
 
 
 class RecipeError(PneumoError, ValueError):
-    """A recipe has an unknown key or a value out of range."""
+    """A recipe cannot be read, or has an unknown key or an invalid value."""
 
 
 class RunError(PneumoError, ValueError):
-    """A run folder cannot be made, resumed or exported."""
+    """A run folder cannot be created, resumed or exported."""

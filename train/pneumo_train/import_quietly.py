@@ -1,4 +1,4 @@
-"""TensorFlow without its start-up chatter."""
+"""Import TensorFlow without its start-up messages."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from contextlib import contextmanager
 
 @contextmanager
 def import_quietly() -> Iterator[None]:
-    """Keep back what native code prints to stderr while TensorFlow is imported; show it if the import fails.
+    """Capture what native code writes to stderr while TensorFlow is imported; print it only if the import fails.
 
-    TensorFlow logs a few lines before its own log level is in force (tensorflow issue 100442), so that
+    TensorFlow logs a few lines before its log level takes effect (tensorflow issue 100442), so
     `TF_CPP_MIN_LOG_LEVEL` alone does not silence them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             yield
-        except ModuleNotFoundError:  # says all there is to say by itself
+        except ModuleNotFoundError:  # its message is enough
             raise
         except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
+            captured.seek(0)
+            os.write(stderr, captured.read())
             raise
         finally:
             os.dup2(stderr, 2)

@@ -1,4 +1,4 @@
-"""Memory that a batch frees is kept for the next one."""
+"""Keep freed memory in the process, so that the next batch can reuse it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import ctypes
 import os
 import platform
 
-# The numbers of malloc.h.
+# From glibc's malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-GROWN_AT_ONCE = 256 * 2**20  # bytes
-USERS_OWN = (
+HEAP_GROWTH = 256 * 2**20  # bytes
+# Variables with which users configure malloc themselves.
+MALLOC_VARIABLES = (
     "GLIBC_TUNABLES",
     "MALLOC_TRIM_THRESHOLD_",
     "MALLOC_TOP_PAD_",
@@ -19,15 +20,15 @@ USERS_OWN = (
 
 
 def keep_freed_memory() -> bool:
-    """Have glibc keep what the process frees, to its end, and tell whether it does.
+    """Make glibc keep freed memory until the process ends, and return whether it does.
 
-    TensorFlow allocates what each operation gives, and glibc hands large blocks back to the kernel as soon as they are
-    free (mallopt(3), M_MMAP_THRESHOLD): in each batch the kernel clears the same gigabytes anew, which can take as long
-    as the network itself (`python -m benchmarks.kept_memory`). Nothing is done under another C library, nor where the
-    environment says how malloc is to work.
+    TensorFlow allocates the result of every operation, and glibc returns large blocks to the kernel as soon as they are
+    freed (mallopt(3), M_MMAP_THRESHOLD). The kernel then clears the same gigabytes again in each batch, which can take
+    as long as the network itself (`python -m benchmarks.kept_memory`). This function does nothing with another C
+    library, or if the environment already configures malloc.
     """
-    if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in USERS_OWN):
+    if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in MALLOC_VARIABLES):
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    # No block has a mapping of its own; the heap grows in large steps and never shrinks.
-    return all(mallopt(*setting) for setting in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, GROWN_AT_ONCE)))
+    # Allocate every block on the heap, and let the heap grow in large steps and never shrink.
+    return all(mallopt(*setting) for setting in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, HEAP_GROWTH)))

@@ -1,4 +1,4 @@
-"""Recipes: everything that decides how a model is trained, in one validated TOML file."""
+"""Recipes: every setting that affects how a model is trained, in one validated TOML file."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from pneumo_train.errors import RecipeError
 
 Share = Annotated[float, Field(ge=0.0, lt=0.5)]
 Strength = Annotated[float, Field(ge=0.0, lt=1.0)]
-Name = Annotated[str, Field(pattern=r"^\w[\w -]*$")]  # of something that has a file
+Name = Annotated[str, Field(pattern=r"^\w[\w -]*$")]  # usable in a file name
 
 
 class Section(BaseModel):
-    """A part of a recipe: unknown keys and values out of range are errors."""
+    """A section of a recipe. Unknown keys and values out of range are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Split(Section):
-    """Shares of the films, dealt out by patient and class."""
+    """Seed and shares of the validation and test films, which are split by patient and class."""
 
     seed: int
     validation: Annotated[float, Field(gt=0.0, lt=0.5)]
@@ -38,14 +38,16 @@ class Split(Section):
 class Network(Section):
     """The backbone, and the head on its pooled features.
 
-    `weights` is where the backbone starts from unless the command line says otherwise. `scaling` is what the backbone's
-    ImageNet weights expect (`imagenet`), plainly 0..1 (`unit`), or each film's own (`film`): its greys less their mean,
-    in units of their standard deviation, so that exposure and contrast do not matter, or the ranks of its greys
-    (`equalised`), so that no tone curve does. The last maps have a place for every `output_stride` pixels. The head is,
-    in this order and where given: batch normalisation, dropout, a hidden layer with ReLU and its own dropout, and the
-    classes: one logit (`sigmoid`), or one for each class (`softmax`). It is asked at each place of the last maps, and
-    the film's logit is the mean of what it says: over the whole `film`, or over the `lungs`, which the network then
-    learns to find as well.
+    `weights` are the initial weights of the backbone, unless the command line overrides them.
+
+    `scaling` prepares the grey levels for the backbone: `imagenet` as its ImageNet weights expect; `unit` to 0..1;
+    `film` to zero mean and unit variance in each film, so that exposure and contrast do not matter; `equalised` to
+    their ranks in each film, so that no tone curve matters.
+
+    The last feature maps have one cell for every `output_stride` pixels. The head consists of these layers, if set:
+    batch normalisation, dropout, a hidden layer with ReLU and its own dropout, and the output with one logit
+    (`sigmoid`) or one per class (`softmax`). The head is applied to each cell. The logit of the film is the mean over
+    the whole film (`pooling = "film"`) or over the lungs (`"lungs"`), which the network then also learns to find.
     """
 
     backbone: Literal["resnet50", "mobilenetv2"]
@@ -68,16 +70,19 @@ class Network(Section):
 
 
 class Augment(Section):
-    """Random changes to each training film, drawn anew each time it is seen; what is left out does not happen.
+    """Random changes to each training film, drawn again each time it is used. By default nothing is changed.
 
-    Shifts and zooms are fractions of the side; `zoom_in = 0.4` shows as little as 60 % of each side. What they and a
-    turn leave empty is filled with the film's `edge`, or is `black`: where every film of the training has black wedges
-    in its corners, a network takes their absence for a sign. `frame` shrinks by up to this share onto black, or
-    stretches by as much, width and height apart, as padding, collimation and squashing do. Brightness and noise (its
-    standard deviation) are fractions of the grey range, contrast a fraction of the film's own. `spectrum` is the share
-    of films whose sharpness changes: to that of another film, and by `blur` (the largest Gaussian deviation, pixels of
-    a film of 224) or `sharpen` (the largest amount of unsharp masking). `shading` is the deviation, as a fraction of
-    the grey range, of smooth gradients over the film.
+    - `shift`, `zoom_in` and `zoom_out` are fractions of the side length: `zoom_in = 0.4` shows at least 60 % of each
+      side.
+    - `fill` is used for areas that shifts, zooms and rotations leave empty: the film's `edge` pixels, or `black`. With
+      `black`, almost every training film gets black corners, and a network can learn to treat their absence as a sign.
+    - `frame` shrinks the film by up to this share onto black, or stretches it by as much, separately in width and
+      height. It imitates padding, collimation and squashing.
+    - `brightness` and `noise` (a standard deviation) are fractions of the grey range; `contrast` is a fraction of the
+      film's own contrast.
+    - `spectrum` is the share of films whose sharpness changes: towards that of another film, and by `blur` (the largest
+      standard deviation of the Gaussian, in pixels at 224 px) or `sharpen` (the largest amount of unsharp masking).
+    - `shading` is the standard deviation of smooth gradients over the film, as a fraction of the grey range.
     """
 
     flip: bool = False
@@ -98,13 +103,15 @@ class Augment(Section):
 
 
 class Fit(Section):
-    """What all phases share.
+    """Settings that all phases share.
 
-    `epochs`, where given, is the most that any phase may take. `class_balance` has both classes count the same, by
-    `weights` in the loss, or by `sampling`: an epoch has each film of the smaller class and as many others, drawn for
-    it. Validation, the checkpoints that are kept and the model that comes out have `ema_momentum` as the momentum
-    of an exponential moving average over the optimiser's steps (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992); 0
-    does without. `keep` says which epoch the next phase starts from: the one with the best validation AUC, or the last.
+    - `epochs`, if set, is the maximum for every phase.
+    - `class_balance` gives both classes equal influence: `weights` weights the loss; `sampling` uses every film of the
+      smaller class in each epoch, and an equal number of the other class, drawn at random.
+    - `ema_momentum` is the momentum of an exponential moving average of the weights over the optimiser's steps (Polyak
+      & Juditsky, SIAM J. Control Optim. 30, 1992). Validation, the next phase and the final model use the averaged
+      weights. 0 turns averaging off.
+    - `keep` selects the epoch that the next phase starts from: the `best` validation AUC, or the `last` epoch.
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = None
@@ -120,15 +127,17 @@ class Fit(Section):
 
 
 class Phase(Section):
-    """A stretch of training: which layers learn, for how long, how fast, and on how much of each film.
+    """A phase of training: which layers learn, for how long, how fast, and on how much of each film.
 
-    `train` is `head`, `all`, or the number of layers at the top of the backbone that learn beside the head. Batch
-    normalisation among these layers learns with them, or stays `frozen` in inference mode. Films are shrunk to `image_size`
-    pixels, which costs less and, as the network is convolutional throughout, keeps its weights usable at full size; the
-    network that is handed on shrinks them to the side of the last phase, which its statistics are of. A random crop
-    shows at least `min_crop_area` of the film. The rate is `constant` until a plateau lowers it and early stopping ends
-    the phase, or falls along a `cosine` to zero over the whole phase after a short warm-up. Checkpoints bear the
-    phase's `name`.
+    - `name` is part of the phase's checkpoint names.
+    - `train` is `head`, `all`, or the number of layers at the top of the backbone that learn in addition to the head.
+    - `batch_normalisation` in these layers is `trainable`, or `frozen` in inference mode.
+    - `image_size` is the side length, in pixels, that films are shrunk to. Small films train faster, and because the
+      network is fully convolutional, its weights also work at full size. The final model shrinks films to the size of
+      the last phase, since its batch statistics come from films of that size.
+    - `min_crop_area` is the smallest share of the film that a random crop shows.
+    - `schedule` is `constant`, where plateaus lower the learning rate and early stopping can end the phase, or
+      `cosine`, where the rate falls to zero over the whole phase after a short warm-up.
     """
 
     name: Name
@@ -142,7 +151,7 @@ class Phase(Section):
 
 
 class Recipe(Section):
-    """A whole recipe, as read from TOML; `claimed` is what its authors published."""
+    """A complete recipe, as read from TOML. `claimed` holds the figures that its authors published."""
 
     summary: str
     claimed: str = ""
@@ -153,31 +162,31 @@ class Recipe(Section):
     phases: tuple[Phase, ...]
 
     @model_validator(mode="after")
-    def _phases_are_there_and_told_apart(self) -> Self:
+    def _phases_have_unique_names(self) -> Self:
         if not self.phases:
-            raise ValueError("there are no phases")
-        twice = [name for name, count in Counter(phase.name for phase in self.phases).items() if count > 1]
-        if twice:
-            raise ValueError(f"several phases are named {twice[0]!r}")
+            raise ValueError("needs at least one phase")
+        duplicates = [name for name, count in Counter(phase.name for phase in self.phases).items() if count > 1]
+        if duplicates:
+            raise ValueError(f"several phases are named {duplicates[0]!r}")
         return self
 
     def planned_phases(self) -> tuple[Phase, ...]:
-        """The phases with no more epochs than `fit.epochs` allows."""
+        """Return the phases, each limited to `fit.epochs` epochs."""
         most = self.fit.epochs
         return tuple(p if most is None else p.model_copy(update={"epochs": min(p.epochs, most)}) for p in self.phases)
 
     def to_toml(self) -> str:
-        """Write the recipe out in full, with every default."""
+        """Format the whole recipe as TOML, including every default."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
 
 def name_layers(train: str | int) -> str:
-    """What a phase trains, in words: `head`, `all layers`, `top 40 layers`."""
+    """Describe what a phase trains: `head`, `all layers`, `top 40 layers`."""
     return {"head": "head", "all": "all layers"}.get(str(train), f"top {train} layers")
 
 
 def builtin_recipes() -> dict[str, Recipe]:
-    """All recipes that ship, by name."""
+    """Read all built-in recipes, by name."""
     return {name: read_recipe(name) for name in _builtin_names()}
 
 
@@ -187,34 +196,36 @@ def _builtin_names() -> list[str]:
 
 
 def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
-    """Read a built-in recipe by name, or one's own by path, and override some of its values.
+    """Read a recipe, and override some of its values.
 
     Parameters
     ----------
+    name
+        Name of a built-in recipe, or path of a TOML file.
     settings
-        `KEY=VALUE` each: the key with dots between its parts, a phase by its number from 0 or its name; the value as
-        in TOML, or a bare word.
+        `KEY=VALUE` strings, as in `fit.epochs=3`. The key names a phase by its number, counted from 0, or by its name.
+        The value is a TOML value or a bare word.
 
     Raises
     ------
     RecipeError
-        There is no such recipe, the text is no TOML, or it has an unknown key, lacks one, or has a value out of range;
-        the message names the key.
+        The recipe does not exist, is not valid TOML, or has an unknown key, a missing key or an invalid value. The
+        message names the key.
     """
     try:
         values = tomllib.loads(_recipe_text(name))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(name, f"is no TOML ({error})", "correct that line") from error
+        raise RecipeError(name, f"not a valid TOML file ({error})", "correct the file") from error
     for setting in settings:
         _override(values, setting)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(map(_say, error.errors()))
+        problems = "; ".join(map(_format_problem, error.errors()))
         raise RecipeError(name, problems, "correct these values") from error
 
 
-def _say(error: ErrorDetails) -> str:
+def _format_problem(error: ErrorDetails) -> str:
     key = ".".join(map(str, error["loc"]))
     problem = "unknown key" if error["type"] == "extra_forbidden" else error["msg"].removeprefix("Value error, ")
     return f"{key}: {problem}" if key else problem
@@ -226,32 +237,34 @@ def _recipe_text(name: str) -> str:
         return builtin.read_text(encoding="utf-8") if builtin.is_file() else Path(name).read_text(encoding="utf-8")
     except OSError as error:
         known = ", ".join(_builtin_names())
-        raise RecipeError(name, f"is no recipe ({error.strerror})", f"choose one of {known}, or a TOML file") from error
+        remedy = f"choose one of {known}, or give the path of a TOML file"
+        raise RecipeError(name, f"not a recipe ({error.strerror})", remedy) from error
 
 
 def _override(values: dict[str, Any], setting: str) -> None:
     key, equals, text = setting.partition("=")
     *path, last = key.split(".")
     if not equals or not last:
-        raise RecipeError(setting, "is no setting", "write it as KEY=VALUE, for example fit.epochs=3")
+        raise RecipeError(setting, "not a setting", "write it as KEY=VALUE, for example fit.epochs=3")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    place: Any = values
+    node: Any = values
     for part in path:
-        place = _step_into(place, part, setting)
-    if not isinstance(place, dict):
-        raise RecipeError(setting, "names a list, not a value", "give the number of a phase, as in phases.0.epochs=3")
-    place[last] = value
+        node = _child(node, part, setting)
+    if not isinstance(node, dict):
+        problem = f"{'.'.join(path)} has no key {last!r}"
+        raise RecipeError(setting, problem, "use a key of the recipe, for example fit.epochs or phases.0.epochs")
+    node[last] = value
 
 
-def _step_into(place: Any, part: str, setting: str) -> Any:
-    if isinstance(place, list):
-        named = {entry.get("name"): entry for entry in place} | {str(i): entry for i, entry in enumerate(place)}
-        if part in named:
-            return named[part]
-        raise RecipeError(setting, f"names no phase {part!r}", f"choose from {', '.join(map(str, named))}")
-    if isinstance(place, dict):
-        return place.setdefault(part, {})
-    raise RecipeError(setting, f"has no key {part!r} within", "look the key up in the recipe's file")
+def _child(node: Any, part: str, setting: str) -> Any:
+    if isinstance(node, list):
+        phases = {entry.get("name"): entry for entry in node} | {str(i): entry for i, entry in enumerate(node)}
+        if part in phases:
+            return phases[part]
+        raise RecipeError(setting, f"unknown phase {part!r}", f"choose from {', '.join(map(str, phases))}")
+    if isinstance(node, dict):
+        return node.setdefault(part, {})
+    raise RecipeError(setting, f"unknown key {part!r}", "use a key of the recipe, for example fit.epochs")

@@ -1,1 +1,1 @@
-"""Folders of films to batches: index, split, decode."""
+"""Data sets: index, split, decode, batches."""

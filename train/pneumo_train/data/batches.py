@@ -1,4 +1,4 @@
-"""Batches from decoded films, in an order that depends on the seed and the epoch alone."""
+"""Batches of decoded films, in an order that depends only on the seed and the epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pneumo_infer.films.raster import Film
 from pneumo_train.data.lung_fields import FILMS_AT_ONCE, lung_fields
 
-PackedFields = NDArray[np.uint8]  # (N, 224, 28), a bit for each pixel
+PackedFields = NDArray[np.uint8]  # (N, 224, 28), one bit per pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class TrainingFilms:
     targets
         float32 (N,), 1 for PNEUMONIA.
     rows
-        Split name to the rows of its films.
+        Split name to the indices of its films.
     """
 
     pixels: Film
@@ -36,7 +36,7 @@ class TrainingFilms:
 
 
 class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Feeds films to Keras: (uint8 (B, 224, 224, C), float32 (B, 1)), lung fields being the second channel, if any.
+    """Feeds Keras with (uint8 (B, 224, 224, C), float32 (B, 1)); lung fields, if given, are the second channel.
 
     Parameters
     ----------
@@ -45,16 +45,17 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
     targets
         float32 (N,), 1 for PNEUMONIA.
     rows
-        The films of this split.
+        Indices of the films in this split.
     shuffle_seed
-        Shuffles each epoch in another way; None keeps the order.
+        Seed of the order, which differs in each epoch; None keeps the order of `rows`.
     balanced
-        An epoch has every film of the smaller class, and as many of the other, drawn for it. It needs a seed.
+        Use every film of the smaller class in each epoch, and an equal number of the other class, drawn at random.
+        Requires a seed.
     sharing
-        Devices that share each batch evenly. The batch size is rounded up to a multiple of them, and where the films
-        are not one, an epoch's first few come again at its end.
+        Number of devices that share each batch evenly. The batch size is rounded up to a multiple of it. If the number
+        of films is not a multiple, the first films of an epoch are repeated at its end.
     fields
-        Lung fields of all films, as `packed_lung_fields` gives them.
+        Lung fields of all films, as returned by `packed_lung_fields`.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
-        """Draw the order of an epoch, counted from 0 over the whole run."""
+        """Set the order for an epoch, counted from 0 over the whole run."""
         order = self.rows
         if self.shuffle_seed is not None:
             rng = np.random.default_rng((self.shuffle_seed, epoch))
@@ -105,11 +106,11 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return films, self.targets[chosen, None]
 
     def feed(self) -> Any:
-        """What Keras is to read these batches from: themselves, or with TensorFlow a `tf.data.Dataset` of them.
+        """Return what to pass to Keras: a `tf.data.Dataset` of the batches with TensorFlow, otherwise this object.
 
-        The dataset that Keras would make tunes itself, and the thread that does so often misses that its epoch has
-        ended (it is woken before the mark is set that it looks at) and sleeps on for up to a minute, for which the
-        next epoch waits. There is nothing to tune in films that lie decoded.
+        The dataset that Keras would create tunes itself. Its tuning thread often misses the end of an epoch, because it
+        is woken before the flag that it checks is set. It then sleeps for up to a minute, and the next epoch waits for
+        it. Films that are already decoded need no tuning.
         """
         if keras.backend.backend() != "tensorflow":
             return self
@@ -125,7 +126,7 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def packed_lung_fields(pixels: Film, on_films: Callable[[int], object] = lambda count: None) -> PackedFields:
-    """Find the lung fields of films, uint8 (N, 224, 224, 1); `on_films` hears how many were done."""
+    """Find the lung fields of films, uint8 (N, 224, 224, 1); call `on_films` with the size of each finished batch."""
     parts = []
     for start in range(0, len(pixels), FILMS_AT_ONCE):
         batch = pixels[start : start + FILMS_AT_ONCE]
@@ -135,7 +136,7 @@ def packed_lung_fields(pixels: Film, on_films: Callable[[int], object] = lambda 
 
 
 def predict(model: keras.Model, pixels: Film, batch_size: int) -> Any:
-    """What the model says of decoded films, uint8 (N, 224, 224, 1): its outputs, of N rows each."""
+    """Run a model on decoded films, uint8 (N, 224, 224, 1), and return its outputs, with N rows each."""
     no_targets = np.zeros(len(pixels), np.float32)
     return model.predict(
         FilmBatches(pixels, no_targets, np.arange(len(pixels)), batch_size=batch_size).feed(), verbose=0
@@ -147,15 +148,19 @@ def _next_multiple(count: int, of: int) -> int:
 
 
 class SeedEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Makes all that is random in an epoch depend on the seed and the epoch alone, so that a resumed run repeats it.
+    """Makes all randomness in an epoch depend only on the seed and the epoch, so that a resumed run repeats it.
 
-    Keras does not save the state of its random layers, hence each gets a state of its own as an epoch begins. The order
-    of the films is drawn as the epoch before ends, since Keras may prefetch from then on.
+    Keras does not save the state of its random layers, so each layer gets a new state at the start of an epoch. The
+    order of the films is set at the end of the previous epoch, because Keras may start to prefetch then.
 
     Parameters
     ----------
+    batches
+        The training batches.
+    seed
+        Seed of the run.
     epochs_before
-        Epochs of the run's earlier phases.
+        Number of epochs in earlier phases of the run.
     """
 
     def __init__(self, batches: FilmBatches, seed: int, epochs_before: int) -> None:

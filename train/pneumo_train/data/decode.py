@@ -1,4 +1,4 @@
-"""Every film decoded once to the network's pixels, and kept as one memory-mapped array."""
+"""Decode every film once to the network's pixels, and cache them as one memory-mapped array."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class DecodedFilms:
     Attributes
     ----------
     root
-        To which the films' paths are relative.
+        Folder that the films' paths are relative to.
     films
-        The films that decoded, in the order of `pixels`.
+        The readable films, in the order of `pixels`.
     pixels
         uint8 (N, 224, 224, 1), read-only and memory-mapped.
     unreadable
-        Path to reason, for films that did not decode and are left out.
+        Path to reason, for films that could not be decoded.
     """
 
     root: Path
@@ -44,7 +44,7 @@ class DecodedFilms:
     unreadable: dict[str, str]
 
     def fingerprint(self) -> str:
-        """SHA-256 over every film's path, label and pixels: equal exactly when two data sets are."""
+        """Compute the SHA-256 of the paths, labels and pixels of all films."""
         digest = hashlib.sha256()
         for film, pixels in zip(self.films, self.pixels, strict=True):
             digest.update(f"{film.path}\0{film.label}\0".encode())
@@ -55,18 +55,23 @@ class DecodedFilms:
 def decode_films(
     root: Path, films: Sequence[IndexedFilm], cache: Path | None = None, on_film: Callable[[], object] = lambda: None
 ) -> DecodedFilms:
-    """Decode the films through the same code as inference, or take them from the cache of an earlier call.
+    """Decode films with the same code as inference, or load them from the cache of an earlier call.
 
     Parameters
     ----------
     root
-        The data set's root, to which the films' paths are relative.
+        Folder that the films' paths are relative to.
     films
-        The films wanted; the order is kept.
+        The films to decode; their order is kept.
     cache
-        Folder of the decoded arrays (50 kB a film); the user's cache folder if None.
+        Folder of the decoded arrays (50 kB per film); the user's cache folder if None.
     on_film
-        Called after each film that is decoded, for a progress bar.
+        Called after each film, for a progress bar.
+
+    Raises
+    ------
+    DataError
+        None of the films could be decoded.
     """
     folder = cache or user_cache_path("pneumo-train")
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +106,7 @@ def _fill_cache(
             on_film()
         array.flush()
         if row == 0:
-            raise DataError(str(root), "has no film that decodes", "look at one of them in an image viewer")
+            raise DataError(str(root), "contains no readable films", "check that the files open in an image viewer")
         if row < len(films):
             _keep_rows(temporary, array, row)
     write_json(unreadable_file, dict(sorted(unreadable.items())))
@@ -117,6 +122,6 @@ def _keep_rows(path: Path, array: NDArray[np.uint8], rows: int) -> None:
 def _cache_key(root: Path, films: Sequence[IndexedFilm]) -> str:
     digest = hashlib.sha256(f"{PREPROCESS}\0{root.resolve()}".encode())
     for film in films:
-        facts = (root / film.path).stat()
-        digest.update(f"\0{film.path}\0{facts.st_size}\0{facts.st_mtime_ns}".encode())
+        stat = (root / film.path).stat()
+        digest.update(f"\0{film.path}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
     return digest.hexdigest()[:32]

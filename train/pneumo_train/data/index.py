@@ -1,4 +1,4 @@
-"""Folders of films to an index: which film is of which class, and of which patient."""
+"""Index the films of a data set: path, class, patient and split."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pneumo_infer.films.raster import FILE_SUFFIXES
 from pneumo_infer.model.info import LABELS
 from pneumo_train.errors import DataError
 
-# What people call the split folders.
+# Common names of split folders.
 FOLDER_SPLITS = {
     "train": "train",
     "val": "validation",
@@ -21,7 +21,7 @@ FOLDER_SPLITS = {
     "test": "test",
 }
 
-# person1000_bacteria_2931.jpeg; IM-0115-0001.jpeg and NORMAL2-IM-0381-0001.jpeg (two series, numbered apart).
+# person1000_bacteria_2931.jpeg; IM-0115-0001.jpeg and NORMAL2-IM-0381-0001.jpeg (two series, numbered separately).
 PNEUMONIA_NAME = re.compile(r"(?P<patient>person\d+)_(?P<kind>bacteria|virus)_")
 NORMAL_NAME = re.compile(r"(?P<patient>(?:NORMAL2-)?IM-\d+)-")
 
@@ -37,11 +37,11 @@ class IndexedFilm:
     label
         NORMAL or PNEUMONIA.
     patient
-        Who was filmed: taken from the file name, or the file itself where the name does not say.
+        Patient, taken from the file name. If the name does not contain one, the path of the film.
     kind
-        `bacteria`, `virus`, or empty where the name does not say.
+        `bacteria` or `virus` if the file name contains it, else empty.
     split
-        `train`, `validation` or `test`; by folder until the films are dealt out.
+        `train`, `validation` or `test`; taken from the folder until the films are split.
     """
 
     path: str
@@ -57,14 +57,14 @@ class IndexedFilm:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a data set is laid out, beyond what its names tell.
+    """How a data set is laid out, where folder and file names do not show it.
 
     Attributes
     ----------
     class_folders
-        Label to the names of its folders; capitals do not matter.
+        Label to the names of its folders in lower case; folders match regardless of case.
     patients
-        Path, relative to the root, or bare file name, to patient; where given, it must name every film.
+        Path relative to the root, or file name, to patient. If given, it must contain every film.
     """
 
     class_folders: Mapping[str, frozenset[str]] = field(
@@ -74,18 +74,18 @@ class Layout:
 
 
 def parse_class_folders(given: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Read `LABEL=FOLDER` entries; a label that none of them names keeps a folder of its own name.
+    """Parse `LABEL=FOLDER` entries. A label without an entry keeps the folder of its own name.
 
     Raises
     ------
     DataError
-        An entry is not of that form.
+        An entry does not have that form.
     """
     folders: dict[str, frozenset[str]] = {}
     for entry in given:
         label, _, folder = entry.partition("=")
         if label.upper() not in LABELS or not folder:
-            raise DataError(entry, "is no class folder", "write it as NORMAL=FOLDER or PNEUMONIA=FOLDER")
+            raise DataError(entry, "not a class folder", "write it as NORMAL=FOLDER or PNEUMONIA=FOLDER")
         folders[label.upper()] = folders.get(label.upper(), frozenset()) | {folder.lower()}
     return {label: folders.get(label, frozenset({label.lower()})) for label in LABELS}
 
@@ -93,38 +93,48 @@ def parse_class_folders(given: Iterable[str]) -> dict[str, frozenset[str]]:
 def read_patients(path: Path) -> dict[str, str]:
     """Read a CSV file with the columns `path` (or `file`) and `patient`.
 
+    Returns
+    -------
+    dict
+        Path, with forward slashes, to patient.
+
     Raises
     ------
     DataError
-        The file cannot be read or lacks a column.
+        The file cannot be read, or a column is missing.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(str(path), f"cannot be read ({error})", "give a CSV file with columns path, patient") from error
+        remedy = "give a CSV file with the columns path and patient"
+        raise DataError(str(path), f"cannot be read ({error})", remedy) from error
     name = next((column for column in ("path", "file") if rows and column in rows[0]), None)
     if name is None or "patient" not in rows[0]:
-        raise DataError(str(path), "lacks the columns path and patient", "name them in its first line")
+        raise DataError(str(path), "does not have the columns path and patient", "name them in the first line")
     return {row[name].replace("\\", "/"): row["patient"].strip() for row in rows}
 
 
 def index_films(root: Path, layout: Layout = Layout()) -> list[IndexedFilm]:  # frozen
-    """List the films below a data set's root, sorted by path.
+    """List the films of a data set, sorted by path.
 
     Parameters
     ----------
     root
-        Holds `train`, and perhaps `val` and `test`, each with a folder for each class; or the class folders themselves;
-        or nothing but one folder that does. Capitals do not matter; files of other kinds are passed over.
+        Folder that contains `train`, and optionally `val` and `test`, with a folder for each class; or the class
+        folders themselves; or only one folder that contains either. Names match regardless of case, and files that are
+        not films are ignored.
+    layout
+        Names of the class folders, and patients, if they differ from the default.
 
     Raises
     ------
     DataError
-        The folder is missing, one of the classes has no film, or the patients of some films are not given.
+        The folder does not exist, a class has no films, or the given patients do not cover all films.
     """
     if not root.is_dir():
-        raise DataError(str(root), "is not a folder", "give --data the folder that holds train/NORMAL, train/PNEUMONIA")
+        remedy = "set --data to the folder that contains train/NORMAL and train/PNEUMONIA"
+        raise DataError(str(root), "not a folder", remedy)
     films = [
         _index_film(path, root, label, split)
         for folder, split in _split_folders(_descend(root, layout))
@@ -137,18 +147,18 @@ def index_films(root: Path, layout: Layout = Layout()) -> list[IndexedFilm]:  # 
     for label, names in layout.class_folders.items():
         if not any(film.label == label for film in films):
             remedy = f"put films in {'/'.join(sorted(names))}, or name their folder with --class-folder {label}=FOLDER"
-            raise DataError(str(root), f"has no {label} film", remedy)
+            raise DataError(str(root), f"contains no {label} films", remedy)
     named = films if layout.patients is None else _with_patients(films, layout.patients)
     return sorted(named, key=lambda film: film.path)
 
 
 def unnamed_patients(films: Iterable[IndexedFilm]) -> int:
-    """Count the films whose name does not say who the patient is, so that each counts as a patient of its own."""
+    """Count the films without a patient in their file name; each of them is treated as a separate patient."""
     return sum(film.patient == film.path for film in films)
 
 
 def _descend(root: Path, layout: Layout) -> Path:
-    """Follow archives that hold one folder, which holds the data set."""
+    """Follow folders that only contain one other folder, as unpacked archives often do."""
     known = set(FOLDER_SPLITS).union(*layout.class_folders.values())
     folders = _folders(root)
     if len(folders) == 1 and folders[0].name.lower() not in known:
@@ -182,7 +192,7 @@ def _with_patients(films: list[IndexedFilm], patients: Mapping[str, str]) -> lis
     if without:
         raise DataError(
             without[0],
-            f"and {len(without) - 1} other films have no patient in the file given",
-            "add them to --patients",
+            f"has no patient in the --patients file (films without one: {len(without)})",
+            "add every film to that file",
         )
     return named

@@ -1,4 +1,4 @@
-"""Films dealt out to splits that never share a patient."""
+"""Split films so that no patient is in two splits."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ COLUMNS = [column.name for column in fields(IndexedFilm)]
 def split_by_patient(
     films: Sequence[IndexedFilm], seed: int, validation_share: float, test_share: float
 ) -> list[IndexedFilm]:
-    """Deal the films out to train, validation and test so that no patient is in two of them.
+    """Split films into train, validation and test so that no patient is in two of them.
 
-    Each class is dealt apart, so that each split has the same share of it. Films from a `test` folder stay the test
-    split; training films of the same patients are then left out. Without such a folder a test split is dealt too.
+    Each class is split separately, so that it has the same share in every split. Films from a `test` folder stay in the
+    test split, and training films of the same patients are dropped. Without such a folder, a test split is created.
 
     Parameters
     ----------
     films
-        As `index_films` gives them.
+        As returned by `index_films`.
     seed
         The same films and seed give the same split on every machine.
     validation_share, test_share
@@ -46,11 +46,11 @@ def split_by_patient(
     Raises
     ------
     DataError
-        A class has too few patients to have one in every split.
+        A class does not have enough patients for every split.
     """
     given_test = [film for film in films if film.split == "test"]
-    tested = {film.patient for film in given_test}
-    pool = [film for film in films if film.split != "test" and film.patient not in tested]
+    test_patients = {film.patient for film in given_test}
+    pool = [film for film in films if film.split != "test" and film.patient not in test_patients]
     shares = {"validation": validation_share, "test": 0.0 if given_test else test_share}
     split_of = _assign_patients(pool, np.random.default_rng(seed), shares)
     return given_test + [replace(film, split=split_of[film.patient]) for film in pool]
@@ -63,27 +63,33 @@ def _assign_patients(pool: Sequence[IndexedFilm], rng: np.random.Generator, shar
         counts = Counter(f.patient for f in pool if (f.patient in with_pneumonia) == (label == LABELS[1]))
         splits = [name for name, share in shares.items() if share > 0]
         if len(counts) <= len(splits):
-            raise DataError(
-                label, f"has {len(counts)} patients, too few for {len(splits) + 1} splits", "add films of more patients"
-            )
-        waiting = list(rng.permutation(sorted(counts)))
+            problem = f"too few patients ({len(counts)}) for {len(splits) + 1} splits"
+            raise DataError(label, problem, "add films of more patients")
+        unassigned = list(rng.permutation(sorted(counts)))
         for name in splits:
             wanted, assigned = shares[name] * counts.total(), 0
-            while assigned == 0 or (assigned < wanted and len(waiting) > len(splits)):
-                patient = str(waiting.pop())
+            while assigned == 0 or (assigned < wanted and len(unassigned) > len(splits)):
+                patient = str(unassigned.pop())
                 split_of[patient] = name
                 assigned += counts[patient]
-        split_of.update({str(patient): "train" for patient in waiting})
+        split_of.update({str(patient): "train" for patient in unassigned})
     return split_of
 
 
 def check_splits(films: Sequence[IndexedFilm], name: str) -> None:
-    """Hold a split against what makes its figures honest.
+    """Check that no patient is in two splits, and that training and validation contain both classes.
+
+    Parameters
+    ----------
+    films
+        All films of all splits.
+    name
+        Subject of the errors: the file or folder of the split.
 
     Raises
     ------
     DataError
-        A patient is in two splits, or training or validation lacks a class.
+        A patient is in two splits, a split has an unknown name, or training or validation has no films of a class.
     """
     splits_of: dict[str, set[str]] = defaultdict(set)
     for film in films:
@@ -91,22 +97,19 @@ def check_splits(films: Sequence[IndexedFilm], name: str) -> None:
     shared = sorted(patient for patient, splits in splits_of.items() if len(splits) > 1)
     if shared:
         where = " and ".join(sorted(splits_of[shared[0]]))
-        raise DataError(
-            name,
-            f"has {len(shared)} patients in two splits, {shared[0]} in {where} first",
-            "deal them out again with pneumo-train split",
-        )
+        problem = f"has patients in more than one split ({len(shared)} in total, for example {shared[0]} in {where})"
+        raise DataError(name, problem, "split the films again with pneumo-train split")
     unknown = sorted({film.split for film in films} - set(SPLITS))
     if unknown:
-        raise DataError(name, f"has a split {unknown[0]!r}", f"name them {', '.join(SPLITS)}")
+        raise DataError(name, f"has an unknown split {unknown[0]!r}", f"choose from {', '.join(SPLITS)}")
     for split in SPLITS[:2]:
         for label in LABELS:
             if not any(film.split == split and film.label == label for film in films):
-                raise DataError(name, f"has no {label} film in {split}", "deal the films out again, or add some")
+                raise DataError(name, f"has no {label} films in {split}", "split the films again, or add films")
 
 
 def films_in_two_splits(films: Sequence[IndexedFilm], pixels: Film) -> list[list[IndexedFilm]]:
-    """Find films that are equal pixel for pixel although they are in different splits.
+    """Find films in different splits that have identical pixels.
 
     Parameters
     ----------
@@ -116,41 +119,54 @@ def films_in_two_splits(films: Sequence[IndexedFilm], pixels: Film) -> list[list
     Returns
     -------
     list of list
-        The films of each group.
+        Groups of identical films.
     """
     groups: dict[bytes, list[IndexedFilm]] = defaultdict(list)
-    for film, seen in zip(films, pixels, strict=True):
-        groups[hashlib.sha256(seen.tobytes()).digest()].append(film)
+    for film, film_pixels in zip(films, pixels, strict=True):
+        groups[hashlib.sha256(film_pixels.tobytes()).digest()].append(film)
     return [group for group in groups.values() if len({film.split for film in group}) > 1]
 
 
 def parse_ratios(text: str) -> tuple[float, float]:
-    """Read `80/10/10`: the shares of training, validation and test, as shares of validation and test.
+    """Parse ratios of training, validation and test films, such as `80/10/10`.
+
+    Returns
+    -------
+    tuple
+        Shares of validation and test films, between 0 and 1.
 
     Raises
     ------
     DataError
-        The text is not two or three positive numbers, or leaves less than half to training.
+        The text does not consist of two or three numbers, one is negative, validation is 0, or training gets less than
+        half.
     """
     try:
         parts = [float(part) for part in text.split("/")]
     except ValueError:
         parts = []
     if len(parts) not in (2, 3) or min(parts) < 0 or parts[1] <= 0 or parts[0] < sum(parts) / 2:
-        raise DataError(f"ratios {text}", "cannot be dealt", "write them as 80/10/10, or 80/20 without a test split")
+        raise DataError(f"ratios {text}", "not valid", "write them as 80/10/10, or 80/20 without a test split")
     return parts[1] / sum(parts), (parts[2] if len(parts) == 3 else 0.0) / sum(parts)
 
 
 def write_split_folders(root: Path, films: Sequence[IndexedFilm], target: Path) -> list[IndexedFilm]:
-    """Write train, val and test folders with a folder for each class, and the manifest that can be read back.
+    """Write train, val and test folders with a folder for each class, and a manifest for `read_manifest`.
 
-    Films are hard links where the file system allows, else copies. Everything is made aside and moved into place at the
-    end.
+    Films are hard links if the file system supports them, else copies. The folder is written under a temporary name and
+    renamed at the end.
+
+    Parameters
+    ----------
+    root
+        Folder that the films' paths are relative to.
+    target
+        Folder to write; new or empty.
 
     Returns
     -------
     list of IndexedFilm
-        The films as they lie in the new folder.
+        The films with their paths in the new folder.
 
     Raises
     ------
@@ -158,28 +174,28 @@ def write_split_folders(root: Path, films: Sequence[IndexedFilm], target: Path) 
         The target is not empty or cannot be written.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise DataError(str(target), "is there already", "name an empty or new folder with --to")
-    names = Counter(_place(film).as_posix() for film in films)
+        raise DataError(str(target), "already exists", "name a new or empty folder with --to")
+    names = Counter(_target_path(film).as_posix() for film in films)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".split-") as aside:
-            made, placed = Path(aside) / target.name, []
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".split-") as temporary:
+            staging, placed = Path(temporary) / target.name, []
             for film in films:
-                place = _place(film)
-                if names[place.as_posix()] > 1:  # equal names from different folders
-                    place = place.with_name(film.path.replace("/", "-"))
-                _link_or_copy(root / film.path, made / place)
-                placed.append(replace(film, path=place.as_posix()))
-            write_manifest(placed, made / MANIFEST)
+                path = _target_path(film)
+                if names[path.as_posix()] > 1:  # the same name in different folders
+                    path = path.with_name(film.path.replace("/", "-"))
+                _link_or_copy(root / film.path, staging / path)
+                placed.append(replace(film, path=path.as_posix()))
+            write_manifest(placed, staging / MANIFEST)
             if target.exists():
                 target.rmdir()
-            made.rename(target)
+            staging.rename(target)
     except OSError as error:
         raise DataError(str(target), f"cannot be written ({error.strerror})", "name another folder") from error
     return placed
 
 
-def _place(film: IndexedFilm) -> Path:
+def _target_path(film: IndexedFilm) -> Path:
     return Path(SPLIT_FOLDERS[film.split], film.label, Path(film.path).name)
 
 
@@ -192,7 +208,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 
 def write_manifest(films: Iterable[IndexedFilm], path: Path) -> None:
-    """Write a split as CSV: path, label, patient, kind, split."""
+    """Write a split as a CSV file with the columns path, label, patient, kind and split."""
     with atomic_write(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -200,17 +216,16 @@ def write_manifest(films: Iterable[IndexedFilm], path: Path) -> None:
 
 
 def read_manifest(path: Path) -> list[IndexedFilm]:
-    """Read a split that `write_manifest` wrote.
+    """Read a split written by `write_manifest`.
 
     Raises
     ------
     DataError
-        The file is missing or has other columns.
+        The file does not exist or has other columns.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [IndexedFilm(**row) for row in csv.DictReader(file)]
     except (OSError, TypeError) as error:
-        raise DataError(
-            str(path), f"is no split manifest ({error})", "name a CSV file that pneumo-train split wrote"
-        ) from error
+        remedy = "name a CSV file written by pneumo-train split"
+        raise DataError(str(path), f"not a split manifest ({error})", remedy) from error

@@ -1,4 +1,4 @@
-"""pneumo-train split: a data set dealt out to folders, once and for all."""
+"""pneumo-train split: write a data set as train, val and test folders."""
 
 from __future__ import annotations
 
@@ -12,14 +12,25 @@ from pneumo_train.training.run import decode_with_progress, report_split
 def split_into_folders(
     data: Path, layout: Layout, ratios: str, seed: int, target: Path, cache: Path | None
 ) -> list[IndexedFilm]:
-    """Deal the films out by patient and class, and write train, val and test folders with their manifest.
+    """Split films by patient and class, and write train, val and test folders with their manifest.
 
     Parameters
     ----------
+    data
+        Root of the data set.
     ratios
-        `80/10/10`: the shares of training, validation and test.
+        Ratios of training, validation and test films, such as `80/10/10`.
     seed
         The same films, ratios and seed give the same split.
+    target
+        Folder to write; new or empty.
+    cache
+        Folder of decoded films; the user's cache folder if None.
+
+    Returns
+    -------
+    list of IndexedFilm
+        The films with their paths in the new folder.
 
     Raises
     ------
