@@ -75,8 +75,8 @@ def test_what_is_done_is_not_trained_again(styled: TinyTraining, killed_and_repe
 def test_what_cannot_be_left_out(styled: TinyTraining, killed_and_repeated: tuple[Path, str]) -> None:
     output, _ = killed_and_repeated
     for options, problem in (
-        (["--clusters", "5"], "cluster 5: is no style with 40 NORMAL training films; choose from 0"),
-        (["--set", "split.seed=8"], "was begun with other options; repeat those, or name another --output"),
+        (["--clusters", "5"], "cluster 5: not a style with 40 NORMAL training films; choose from 0"),
+        (["--set", "split.seed=8"], "was started with other options; repeat those, or name another --output"),
     ):
         done = subprocess.run([*command(styled, output), *options], capture_output=True, text=True, check=False)
         assert done.returncode == 2

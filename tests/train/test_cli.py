@@ -19,7 +19,7 @@ def invoke(*arguments: str | Path) -> tuple[int, str]:
 def test_missing_data(tmp_path: Path) -> None:
     code, printed = invoke("--data", tmp_path / "gone", "--output", tmp_path / "run")
     assert code == 2
-    assert "gone: is not a folder; give --data the folder that holds" in printed
+    assert "gone: not a folder; set --data to the folder that contains" in printed
 
 
 def test_an_unknown_recipe_makes_no_folder(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_patients_other_film_gives_nothing_away() -> None:
 
 def test_too_few_patients_are_refused() -> None:
     statistics, targets, patients = styles(96, shift=1.0)  # 24 of them NORMAL
-    with pytest.raises(DataError, match="24 patients of a class; add films of 1 more"):
+    with pytest.raises(DataError, match=r"25 patients of each class \(found 24\)"):
         fit_style(statistics, targets, patients)
 
 

@@ -38,11 +38,11 @@ def test_a_style_keeps_its_pneumonia_and_loses_its_normal_films() -> None:
 def test_a_style_without_which_a_class_is_missing_is_refused() -> None:
     films = styled()
     films.clusters[:5] = 0
-    with pytest.raises(DataError, match="cluster 0: leaves no NORMAL film for train"):
+    with pytest.raises(DataError, match="cluster 0: without it, no NORMAL films remain in train"):
         films.without(0)
     films = styled()
     films.clusters[11] = 0
-    with pytest.raises(DataError, match="cluster 0: leaves no PNEUMONIA film for validation"):
+    with pytest.raises(DataError, match="cluster 0: without it, no PNEUMONIA films remain in validation"):
         films.without(0)
 
 

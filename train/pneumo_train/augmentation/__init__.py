@@ -1,1 +1,1 @@
-"""Random changes to films, as layers in training and as degraded copies."""
+"""Random changes to films: layers for training, and degraded copies."""

@@ -1,4 +1,4 @@
-"""The one augmentation that Keras lacks."""
+"""Random resized crops, which Keras does not provide."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ WIDEST_ASPECT = 4 / 3
 
 @keras.saving.register_keras_serializable("pneumo_train")
 class RandomResizedCrop(keras.layers.Layer):  # type: ignore[misc]
-    """Shows a random part of each film at the film's full size, in training only.
+    """Crops a random part of each film and resizes it to the film's size, in training only.
 
-    Area and aspect ratio are drawn as by Szegedy et al., "Going Deeper with Convolutions", CVPR 2015: the area evenly
-    between `min_crop_area` and all of it, the aspect ratio log-evenly between 3/4 and 4/3, each film its own.
+    Area and aspect ratio are drawn for each film as in Szegedy et al., "Going Deeper with Convolutions", CVPR 2015: the
+    area uniformly between `min_crop_area` and the whole film, the aspect ratio log-uniformly between 3/4 and 4/3.
 
     Parameters
     ----------
     min_crop_area
-        Share of the film's area, above 0 and at most 1.
+        Smallest share of the film's area, above 0 and at most 1.
+    seed
+        Seed of the random draws; None for a random seed.
     """
 
     def __init__(self, min_crop_area: float, seed: int | None = None, **settings: Any) -> None:
@@ -31,7 +33,7 @@ class RandomResizedCrop(keras.layers.Layer):  # type: ignore[misc]
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, films: Any, training: bool = False) -> Any:
-        """Crop (N, H, W, C), and keep that shape."""
+        """Crop films, (N, H, W, C), and keep their shape."""
         if not training:
             return films
         count, rows, columns = ops.shape(films)[:3]
@@ -46,11 +48,11 @@ class RandomResizedCrop(keras.layers.Layer):  # type: ignore[misc]
         )
         width = ops.minimum(1.0, ops.sqrt(area * ops.exp(aspect)))
         height = ops.minimum(1.0, ops.sqrt(area * ops.exp(-aspect)))
-        # From a pixel's centre in the result to its centre in the film.
+        # The transform maps pixel centres of the result to pixel centres of the film.
         left = (1.0 - width) * across * columns + 0.5 * width - 0.5
         top = (1.0 - height) * down * rows + 0.5 * height - 0.5
-        none = ops.zeros_like(width)
-        transform = ops.stack([width, none, left, none, height, top, none, none], axis=1)
+        zero = ops.zeros_like(width)
+        transform = ops.stack([width, zero, left, zero, height, top, zero, zero], axis=1)
         return ops.image.affine_transform(films, transform, interpolation="bilinear", fill_mode="nearest")
 
     def get_config(self) -> dict[str, Any]:

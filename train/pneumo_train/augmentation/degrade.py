@@ -1,7 +1,8 @@
-"""Films as other programs and archives would have left them: resized, blurred or sharpened, toned, compressed.
+"""Degraded copies of films, as other programs and archives produce them: resized, blurred, toned, compressed.
 
-A film that is exported again keeps its anatomy and loses its history of resizing and compression, which early features
-of a network recognise. Whatever is fitted to tell films from other pictures must see copies with another history.
+Exporting a film again keeps its anatomy but changes its history of resizing and compression, which the early features
+of a network recognise. So whatever is fitted to distinguish films from other images also needs copies with another
+history.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ FILTERS = (
     Image.Resampling.BICUBIC,
     Image.Resampling.LANCZOS,
 )
-SIDES = (112, 448)  # px, between which a film is resized and back
-BLUR = (0.3, 1.2)  # px, deviation of a Gaussian
+SIDES = (112, 448)  # px, range of the side that a film is resized to and back from
+BLUR = (0.3, 1.2)  # px, standard deviation of a Gaussian
 SHARPENING = (30, 150)  # per cent, of an unsharp mask
 GAMMA = (0.7, 1.4)
 CONTRAST = (0.75, 1.2)
@@ -33,7 +34,7 @@ Step = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def degrade(films: Film, seed: int) -> Film:
-    """Degrade each film at random by one to four of: resizing, blurring or sharpening, a tone curve, JPEG.
+    """Apply one to four random degradations to each film: resizing, blurring or sharpening, a tone curve, JPEG.
 
     Parameters
     ----------
@@ -84,9 +85,9 @@ def _tone(film: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _compress(film: Image.Image, rng: np.random.Generator) -> Image.Image:
-    file = io.BytesIO()
-    film.save(file, "JPEG", quality=int(rng.integers(*JPEG_QUALITY, endpoint=True)))
-    return Image.open(file)
+    buffer = io.BytesIO()
+    film.save(buffer, "JPEG", quality=int(rng.integers(*JPEG_QUALITY, endpoint=True)))
+    return Image.open(buffer)
 
 
 STEPS: tuple[Step, ...] = (_resize, _blur_or_sharpen, _tone, _compress)
@@ -95,5 +96,5 @@ LIMIT_SEED = 3
 
 
 def with_degraded_copies(films: Film, seed: int = LIMIT_SEED) -> Film:
-    """Films and one degraded copy of each, uint8 (2 N, 224, 224, 1): what the limit of a domain is chosen on."""
+    """Return films and one degraded copy of each, uint8 (2 N, 224, 224, 1). The domain limit is chosen on these."""
     return np.concatenate([films, degrade(films, seed)])

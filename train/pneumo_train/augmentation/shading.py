@@ -1,4 +1,4 @@
-"""Random shading: films with smooth brightness gradients, as from scatter, grids and the heel effect."""
+"""Random shading: smooth brightness gradients, as from scatter, grids and the heel effect."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 import keras
 from keras import ops
 
-NODES = 4  # along each side
+NODES = 4  # of the field, along each side
 
 
 @keras.saving.register_keras_serializable("pneumo_train")
 class RandomShading(keras.layers.Layer):  # type: ignore[misc]
-    """Adds a smooth random field to each film, in training only, so that regional brightness tells less.
+    """Adds a smooth random field to each film, in training only, so that regional brightness carries less information.
 
     Parameters
     ----------
     deviation
-        Of the field at its nodes, as a fraction of the grey range.
+        Standard deviation of the field at its nodes, as a fraction of the grey range.
+    seed
+        Seed of the random draws; None for a random seed.
     """
 
     def __init__(self, deviation: float, seed: int | None = None, **settings: Any) -> None:
@@ -26,7 +28,7 @@ class RandomShading(keras.layers.Layer):  # type: ignore[misc]
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, films: Any, training: bool = False) -> Any:
-        """Change (N, H, W, 1) in 0..1, and keep shape and range; black stays black."""
+        """Shade films, (N, H, W, 1) in 0..1, and keep their shape and range. Black stays black."""
         if not training:
             return films
         nodes = keras.random.normal(

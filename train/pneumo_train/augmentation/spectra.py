@@ -1,4 +1,4 @@
-"""Random sharpness: films with the power spectrum of another film, blurred or sharpened."""
+"""Random sharpness: films get the power spectrum of another film, and are blurred or sharpened."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from keras import ops
 from numpy.typing import NDArray
 
 BANDS = 12
-LOWEST_BAND = 2.0  # cycles a film below which power is anatomy, not sharpness
-JITTER = 0.15  # deviation of each band's gain, natural logarithm
+LOWEST_BAND = 2.0  # cycles per film; power below it comes from anatomy, not sharpness
+JITTER = 0.15  # standard deviation of each band's log gain
 LARGEST_GAIN = math.log(8)
-UNSHARP_SIGMA = 1.5  # pixels, of the blur whose difference to the film is enhanced
+UNSHARP_SIGMA = 1.5  # pixels, standard deviation of the unsharp mask's blur
 
 
 @keras.saving.register_keras_serializable("pneumo_train")
 class RandomSpectrum(keras.layers.Layer):  # type: ignore[misc]
-    """Changes how sharp films are, in training only, so that sharpness tells nothing.
+    """Changes how sharp films are, in training only, so that sharpness carries no information.
 
-    A film's power in radial frequency bands is moved, by a random amount, to that of another film of the batch, in the
-    manner of Fourier domain adaptation (Yang & Soatto, "FDA", CVPR 2020), whose low-frequency square this replaces by
-    the bands that tell how a film was acquired. Then it is blurred or sharpened at random.
+    The power of each film in radial frequency bands moves, by a random amount, towards that of another film of the
+    batch. This follows Fourier domain adaptation (Yang & Soatto, "FDA", CVPR 2020), but replaces its low-frequency
+    square with the bands that show how a film was acquired. The film is then blurred or sharpened at random.
 
     Parameters
     ----------
     share
-        Share of films that are changed, 0 to 1.
+        Share of films to change, 0 to 1.
     blur
-        Largest deviation of the Gaussian, pixels; small ones are more frequent.
+        Largest standard deviation of the Gaussian, in pixels; small values are drawn more often.
     sharpen
         Largest amount of unsharp masking.
+    seed
+        Seed of the random draws; None for a random seed.
     """
 
     def __init__(self, share: float, blur: float, sharpen: float, seed: int | None = None, **settings: Any) -> None:
@@ -42,7 +44,7 @@ class RandomSpectrum(keras.layers.Layer):  # type: ignore[misc]
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, films: Any, training: bool = False) -> Any:
-        """Change (N, H, W, 1) in 0..1, and keep shape and range."""
+        """Change the sharpness of films, (N, H, W, 1) in 0..1, and keep their shape and range."""
         if not training:
             return films
         count, (rows, columns) = ops.shape(films)[0], films.shape[1:3]
@@ -54,13 +56,13 @@ class RandomSpectrum(keras.layers.Layer):  # type: ignore[misc]
         return ops.cast(ops.clip(ops.where(chosen, changed, planes), 0.0, 1.0)[..., None], films.dtype)
 
     def _gain(self, frequencies: tuple[Any, Any], count: Any, rows: int, columns: int) -> Any:
-        """Factors for each frequency, (N, H, W)."""
+        """Draw the gain of each frequency, (N, H, W)."""
         weights = ops.convert_to_tensor(band_weights(rows, columns))  # (H * W, BANDS)
         power = ops.reshape(ops.square(frequencies[0]) + ops.square(frequencies[1]), (-1, rows * columns))
         log_power = ops.log(ops.matmul(power, weights / ops.sum(weights, axis=0)) + 1e-6)
-        towards = keras.random.uniform((count, 1), seed=self.generator)
+        amount = keras.random.uniform((count, 1), seed=self.generator)
         jitter = keras.random.normal((count, BANDS), stddev=JITTER, seed=self.generator)
-        log_gain = 0.5 * towards * (ops.roll(log_power, 1, axis=0) - log_power) + jitter
+        log_gain = 0.5 * amount * (ops.roll(log_power, 1, axis=0) - log_power) + jitter
         bands = ops.exp(ops.matmul(ops.clip(log_gain, -LARGEST_GAIN, LARGEST_GAIN), ops.transpose(weights)))
         return ops.reshape(bands, (-1, rows, columns)) * self._blur_or_sharpen(count, rows, columns)
 
@@ -79,20 +81,20 @@ class RandomSpectrum(keras.layers.Layer):  # type: ignore[misc]
 
 @cache
 def squared_frequencies(rows: int, columns: int) -> NDArray[np.float32]:
-    """Squared radial frequency of each place of a transform, cycles a pixel: (H, W)."""
+    """Compute the squared radial frequency of each element of a Fourier transform, in (cycles per pixel)^2: (H, W)."""
     squared = np.fft.fftfreq(rows)[:, None] ** 2 + np.fft.fftfreq(columns) ** 2
     return np.asarray(squared, np.float32)
 
 
 @cache
 def band_weights(rows: int, columns: int) -> NDArray[np.float32]:
-    """How much each frequency belongs to each band, (H * W, BANDS): linear between centres, log-spaced.
+    """Compute the weight of each frequency in each band, (H * W, BANDS): linear between log-spaced band centres.
 
-    Frequencies below the first band belong to none, so that the film's mean and coarse shape stay.
+    Frequencies below the first band have no weight, so that the mean and the coarse shapes of a film do not change.
     """
     cycles = np.sqrt(squared_frequencies(rows, columns).ravel()) * min(rows, columns)
     centres = np.log(np.geomspace(LOWEST_BAND * 2, min(rows, columns) / 2, BANDS))
-    place = np.interp(np.log(np.maximum(cycles, 1e-3)), centres, np.arange(BANDS))
-    weights = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(BANDS)))
+    position = np.interp(np.log(np.maximum(cycles, 1e-3)), centres, np.arange(BANDS))
+    weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(BANDS)))
     weights[cycles < LOWEST_BAND] = 0
     return np.asarray(weights, np.float32)

@@ -1,8 +1,8 @@
-"""Acquisition style: how a film was made, in 14 statistics that see no anatomy, and what it gives away of the label.
+"""Acquisition style: how a film was made, in 14 statistics without anatomy, and how well it predicts the label.
 
-Networks take style for a sign of disease (Geirhos et al., "Shortcut learning in deep neural networks", Nature Machine
-Intelligence 2, 2020). A film is *atypical* if its style points to the other class: there a network that reads style
-fails, and a new hospital's films are all alike in that respect.
+Networks use style as a shortcut (Geirhos et al., "Shortcut learning in deep neural networks", Nature Machine
+Intelligence 2, 2020). A film is *atypical* if its style points to the other class. A network that relies on style
+misclassifies such films, and in a new hospital all films of one class may be atypical.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pneumo_infer.films.raster import Film
 from pneumo_train.errors import DataError
 from pneumo_train.model.calibration import Scores
 
-CENTRE = 144  # pixels of each side
+CENTRE = 144  # pixels, side of the central square
 QUANTILES = (5, 25, 50, 75, 95)
 BANDS = 6
 STATISTICS = (
@@ -34,38 +34,39 @@ STATISTICS = (
 )
 CLUSTERS = 8
 FOLDS = 5
-PATIENTS_NEEDED = 25  # of each class; with fewer, no tree has films enough for two leaves
+PATIENTS_NEEDED = 25  # per class; with fewer, a tree may not have enough films for two leaves
 FILMS_AT_ONCE = 256
 
 Statistics = NDArray[np.float64]  # (N, 14)
-StyleScores = NDArray[np.float64]  # (N,), probability of PNEUMONIA as far as style tells; classes count the same
+StyleScores = NDArray[np.float64]  # (N,), probability of PNEUMONIA given style, with balanced classes
 
 
 @dataclass(frozen=True, slots=True)
 class StyleModel:
-    """What predicts the label from style.
+    """Predicts the label from style.
 
     Attributes
     ----------
     out_of_fold
-        Scores of the films it was fitted on, each by a model that saw no film of its patient.
+        Scores of the films it was fitted on, each from a model that saw no film of the same patient.
     models
-        One for each fold.
+        One per fold.
     """
 
     out_of_fold: StyleScores
     models: tuple[HistGradientBoostingClassifier, ...]
 
     def score(self, statistics: Statistics) -> StyleScores:
-        """Score films of other patients: the mean of all models."""
+        """Score films of other patients, (N, 14) to (N,), with the mean of all models."""
         return np.asarray(np.mean([model.predict_proba(statistics)[:, 1] for model in self.models], axis=0))
 
 
 def style_statistics(films: Film) -> Statistics:
-    """Describe how films were made.
+    """Compute statistics of how films were made.
 
-    Grey quantiles, standard deviation and mean log power in six rings of equal width, up to the Nyquist frequency, of
-    the Hann-windowed central 144 x 144 pixels; mean grey of the left column and the top row.
+    They are grey quantiles, the standard deviation and, after a Hann window, the mean log power in six rings of equal
+    width up to the Nyquist frequency, all of the central 144 x 144 pixels; and the mean grey of the left column and the
+    top row.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def style_statistics(films: Film) -> Statistics:
         The array has another shape or type.
     """
     if films.dtype != np.uint8 or films.shape[1:] not in ((224, 224), (224, 224, 1)):
-        raise DataError(f"{films.dtype} {films.shape}", "is no array of films", "give uint8 (N, 224, 224)")
+        raise DataError(f"{films.dtype} {films.shape}", "not an array of films", "give uint8 (N, 224, 224)")
     parts = [_statistics(films[start : start + FILMS_AT_ONCE]) for start in range(0, len(films), FILMS_AT_ONCE)]
     return np.concatenate(parts) if parts else np.empty((0, len(STATISTICS)))
 
@@ -107,7 +108,7 @@ def _statistics(films: Film) -> Statistics:
 
 
 def _rings() -> NDArray[np.int_]:
-    """Number the band of each frequency; the corners beyond the Nyquist frequency have numbers from `BANDS` on."""
+    """Number the band of each frequency; the corners beyond the Nyquist frequency get numbers from `BANDS` on."""
     cycles = np.fft.fftfreq(CENTRE, 1 / CENTRE)
     radius = np.round(np.hypot(cycles[:, None], cycles))
     return np.asarray(radius * BANDS // (CENTRE // 2 + 1), dtype=np.int_)
@@ -116,44 +117,50 @@ def _rings() -> NDArray[np.int_]:
 def fit_style(statistics: Statistics, targets: Scores, patients: Sequence[str], seed: int = 0) -> StyleModel:
     """Fit gradient boosting on style, in five folds that share no patient.
 
-    Both classes count the same, so that a score of 0.5 says that style tells nothing.
+    Both classes have equal weight, so a score of 0.5 means that style carries no information about the label.
 
     Parameters
     ----------
+    statistics
+        float64 (N, 14), as returned by `style_statistics`.
     targets
         (N,), 1 for PNEUMONIA.
+    patients
+        (N,), the patient of each film.
 
     Raises
     ------
     DataError
         A class has too few patients.
     """
-    groups, ill = np.asarray(patients), targets == 1
-    fewest = min(len(np.unique(groups[ill])), len(np.unique(groups[~ill])))
+    groups, is_pneumonia = np.asarray(patients), targets == 1
+    fewest = min(len(np.unique(groups[is_pneumonia])), len(np.unique(groups[~is_pneumonia])))
     if fewest < PATIENTS_NEEDED:
-        remedy = f"add films of {PATIENTS_NEEDED - fewest} more patients"
-        raise DataError("style", f"cannot be learned from {fewest} patients of a class", remedy)
+        problem = f"needs at least {PATIENTS_NEEDED} patients of each class (found {fewest})"
+        raise DataError("acquisition style", problem, "add films of more patients")
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     out_of_fold, models = np.empty(len(targets)), []
-    for fitted, left_out in folds.split(statistics, ill, groups):
+    for fitted, left_out in folds.split(statistics, is_pneumonia, groups):
         model = HistGradientBoostingClassifier(class_weight="balanced", random_state=seed)
-        models.append(model.fit(statistics[fitted], ill[fitted]))
+        models.append(model.fit(statistics[fitted], is_pneumonia[fitted]))
         out_of_fold[left_out] = model.predict_proba(statistics[left_out])[:, 1]
     return StyleModel(out_of_fold, tuple(models))
 
 
 def is_atypical(scores: StyleScores, targets: Scores) -> NDArray[np.bool_]:
-    """Find films whose style points to the other class: NORMAL from 0.5 on, PNEUMONIA below."""
+    """Find films whose style points to the other class: NORMAL with a score of 0.5 or more, PNEUMONIA with less."""
     return np.asarray((scores >= 0.5) != (targets == 1))
 
 
 def style_clusters(statistics: Statistics, count: int = CLUSTERS, seed: int = 0) -> NDArray[np.int_]:
-    """Group films by style: k-means of the standardised statistics; the same films and seed give the same groups.
+    """Group films by style, with k-means of the standardised statistics.
+
+    The same films and seed give the same groups.
 
     Returns
     -------
     ndarray
-        Cluster of each film, (N,), numbered from 0 by size, the largest first.
+        Cluster of each film, (N,), numbered from 0 by decreasing size.
 
     Raises
     ------
@@ -161,14 +168,14 @@ def style_clusters(statistics: Statistics, count: int = CLUSTERS, seed: int = 0)
         There are fewer films than clusters.
     """
     if len(statistics) < count:
-        raise DataError(f"{len(statistics)} films", f"cannot be grouped into {count} styles", "add films")
+        raise DataError(f"{len(statistics)} films", f"cannot be grouped into {count} styles", "add more films")
     found = KMeans(count, n_init=10, random_state=seed).fit_predict(StandardScaler().fit_transform(statistics))
     by_size = np.argsort(-np.bincount(found, minlength=count), kind="stable")
     return np.asarray(np.argsort(by_size)[found])
 
 
 def nearest_clusters(statistics: Statistics, clusters: NDArray[np.int_], others: Statistics) -> NDArray[np.int_]:
-    """Assign other films to the clusters that `style_clusters` found in some: to the one with the nearest centre."""
+    """Assign other films to the nearest of the clusters that `style_clusters` found in `statistics`."""
     scaler = StandardScaler().fit(statistics)
     centres = NearestCentroid().fit(scaler.transform(statistics), clusters)
     return np.asarray(centres.predict(scaler.transform(others)))

@@ -1,4 +1,4 @@
-"""The films of a run with their acquisition styles, and what is left of them without the NORMAL films of one style."""
+"""The films of a run with their acquisition styles, and training splits without the NORMAL films of one style."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class StyledFilms:
-    """The films of a run, and of which style they are.
+    """The films of a run with their styles.
 
     Attributes
     ----------
     patients
-        (N,), whose each film is.
+        (N,), the patient of each film.
     clusters
-        (N,), style cluster of each film, found in the training films.
+        (N,), the style cluster of each film; clusters are fitted on the training films.
     atypical
-        bool (N,), whether the style of a held-out film points to the other class; false for training films.
+        bool (N,), whether the style of a held-out film points to the other class; False for training films.
     """
 
     films: TrainingFilms
@@ -38,47 +38,46 @@ class StyledFilms:
 
     @property
     def measured_on(self) -> str:
-        """The held-out split that is measured."""
+        """The held-out split to measure on."""
         return "test" if "test" in self.films.rows else "validation"
 
     def training(self, cluster: int, label: int) -> Rows:
-        """Training films of a cluster and a class."""
+        """Return the indices of the training films of a cluster and a class."""
         rows = self.films.rows["train"]
         return np.asarray(rows[(self.clusters[rows] == cluster) & (self.films.targets[rows] == label)])
 
     def without(self, cluster: int) -> TrainingFilms:
-        """Leave the cluster's NORMAL films out of training, and all of its films out of validation.
+        """Remove a cluster's NORMAL films from training, and all of its films from validation.
 
-        Other NORMAL training films of the same patients go too: what is measured on the cluster's would else be
-        measured on patients that the network knows.
+        Other NORMAL training films of the same patients are removed too, so that the network is measured on patients
+        that it has not seen as NORMAL.
 
         Raises
         ------
         DataError
-            Training or validation is left without a film of a class.
+            No films of a class would remain in training or validation.
         """
         films = self.films
-        out = (films.targets == 0) & np.isin(self.patients, self.patients[self.training(cluster, 0)])
+        removed = (films.targets == 0) & np.isin(self.patients, self.patients[self.training(cluster, 0)])
         rows = {
-            "train": films.rows["train"][~out[films.rows["train"]]],
+            "train": films.rows["train"][~removed[films.rows["train"]]],
             "validation": films.rows["validation"][self.clusters[films.rows["validation"]] != cluster],
         }
-        for split, left in rows.items():
+        for split, remaining in rows.items():
             for number, label in enumerate(LABELS):
-                if not (films.targets[left] == number).any():
-                    raise DataError(
-                        f"cluster {cluster}", f"leaves no {label} film for {split}", "choose others with --clusters"
-                    )
+                if not (films.targets[remaining] == number).any():
+                    problem = f"without it, no {label} films remain in {split}"
+                    raise DataError(f"cluster {cluster}", problem, "choose other clusters with --clusters")
         return TrainingFilms(films.pixels, films.targets, rows)
 
 
 def find_styles(decoded: DecodedFilms) -> StyledFilms:
-    """Cluster training films by style, and learn from them what style tells of the label of the others.
+    """Cluster films by style, and find held-out films with an atypical style; both are fitted on training films.
 
     Raises
     ------
     DataError
-        The training films are too few.
+        There are not enough training films.
     """
     films, statistics = training_films(decoded), style_statistics(decoded.pixels)
     patients = np.array([film.patient for film in decoded.films])

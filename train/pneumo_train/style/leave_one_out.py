@@ -1,11 +1,11 @@
-"""Leave one style out: how specific a recipe's networks are on NORMAL films of a style they know from PNEUMONIA alone.
+"""Leave one style out: measure specificity on NORMAL films of a style that training showed only with PNEUMONIA.
 
-So it is in a new hospital: its films are of one style, and a network that has seen this style in one class only, and
-reads style, calls all of them the same. For each style cluster of the training films, a network is trained without the
-cluster's NORMAL films, but with its PNEUMONIA films.
+This imitates a new hospital, whose films share one style. A network that has seen this style in one class only, and
+relies on style, assigns all of them to that class. For each style cluster of the training films, a network is trained
+without the cluster's NORMAL films, but with its PNEUMONIA films.
 
-run.json, recipe.toml, split.csv   as in a run, see run.py
-cluster-N/                         state.json and history.csv of a training, see journal.py; result.json once measured
+run.json, recipe.toml, split.csv   as in a run, see training/run.py
+cluster-N/                         state.json and history.csv, see training/checkpoints.py; result.json when measured
 leave-one-style-out.json           all results so far, and their means
 """
 
@@ -38,7 +38,7 @@ from pneumo_train.training.fit import train
 from pneumo_train.training.progress import console
 from pneumo_train.training.run import RunOptions, alone_in, make_run_folder, read_options, read_own_recipe, split_films
 
-LEAST_NORMAL = 40  # films that a cluster needs to be left out: fewer tell too little of specificity
+MIN_NORMAL_FILMS = 40  # in a cluster; specificity on fewer films is too uncertain
 SUMMARY_FILE = "leave-one-style-out.json"
 RESULT_FILE = "result.json"
 MEANS = ("specificity", "typical_specificity", "sensitivity")
@@ -47,29 +47,32 @@ MEANS = ("specificity", "typical_specificity", "sensitivity")
 def leave_one_style_out(
     folder: Path, recipe: Recipe, options: RunOptions, chosen: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """Train and measure without each style, as far as that has not been done in this folder yet.
+    """Train and measure a network without each style; skip the styles that are already measured in this folder.
 
     Parameters
     ----------
+    folder
+        Folder of the trainings and results.
     chosen
-        Numbers of clusters; all that have enough NORMAL films if empty.
+        Numbers of the clusters; if empty, all that have enough NORMAL films.
 
     Returns
     -------
     dict
-        `clusters`, the results in this folder, those of earlier calls too; and `mean`, of their figures.
+        `clusters`, all results in this folder, including those of earlier calls; and `mean`, the means of their
+        figures.
 
     Raises
     ------
     RunError
-        The folder has results of other options, or another process trains in it.
+        The folder has results with other options, or another process is training in it.
     PneumoError
-        The weights or the data cannot be used, or a chosen cluster has not enough NORMAL films.
+        The weights or the data cannot be used, or a chosen cluster does not have enough NORMAL films.
     """
     if not (folder / "run.json").exists():
         make_run_folder(folder, recipe, options)
     elif (read_options(folder), read_own_recipe(folder)) != (options, recipe):
-        raise RunError(str(folder), "was begun with other options", "repeat those, or name another --output")
+        raise RunError(str(folder), "was started with other options", "repeat those, or name another --output")
     with alone_in(folder):
         styled = find_styles(split_films(folder, options, recipe))
         for cluster in _choose(styled, chosen):
@@ -85,37 +88,37 @@ def leave_one_style_out(
 
 def _choose(styled: StyledFilms, chosen: Sequence[int]) -> list[int]:
     numbers = range(int(styled.clusters.max()) + 1)
-    enough = [cluster for cluster in numbers if len(styled.training(cluster, 0)) >= LEAST_NORMAL]
-    if not enough:
-        raise DataError("the training split", f"has no style with {LEAST_NORMAL} NORMAL films", "add films")
-    too_small = [cluster for cluster in chosen if cluster not in enough]
-    if too_small:
-        problem = f"is no style with {LEAST_NORMAL} NORMAL training films"
-        raise DataError(f"cluster {too_small[0]}", problem, f"choose from {', '.join(map(str, enough))}")
-    return sorted(set(chosen)) or enough
+    eligible = [cluster for cluster in numbers if len(styled.training(cluster, 0)) >= MIN_NORMAL_FILMS]
+    if not eligible:
+        raise DataError("training split", f"has no style with {MIN_NORMAL_FILMS} NORMAL films", "add more films")
+    unusable = [cluster for cluster in chosen if cluster not in eligible]
+    if unusable:
+        problem = f"not a style with {MIN_NORMAL_FILMS} NORMAL training films"
+        raise DataError(f"cluster {unusable[0]}", problem, f"choose from {', '.join(map(str, eligible))}")
+    return sorted(set(chosen)) or eligible
 
 
 def _train_without(
     cluster: int, styled: StyledFilms, recipe: Recipe, options: RunOptions, folder: Path
 ) -> dict[str, Any]:
-    """Train in a folder, or go on there, and measure."""
+    """Train in a folder, or resume the training there, and measure."""
     keras.utils.clear_session()
-    left, excluded = styled.without(cluster), styled.training(cluster, 0)
-    others = len(styled.films.rows["train"]) - len(left.rows["train"]) - len(excluded)
+    remaining, excluded = styled.without(cluster), styled.training(cluster, 0)
+    others = len(styled.films.rows["train"]) - len(remaining.rows["train"]) - len(excluded)
     console.print(
-        f"cluster {cluster}: training without its {len(excluded)} NORMAL films, and {others} more of these patients",
+        f"cluster {cluster}: training without its {len(excluded)} NORMAL films and {others} more of the same patients",
         highlight=False,
     )
     state = RunState.read(folder)
     with computing(options.mixed_precision, options.distribute):
-        trunk = train(recipe, options.weights, left, state)
+        trunk = train(recipe, options.weights, remaining, state)
     trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].image_size)
     return {
         "cluster": cluster,
         "training_films": {label: len(styled.training(cluster, number)) for number, label in enumerate(LABELS)},
         "left_out": {"films_of_the_style": len(excluded), "other_films_of_these_patients": others},
         "epochs": len(state.history),
-        **_measure(trunk, cluster, styled, left.rows["validation"]),
+        **_measure(trunk, cluster, styled, remaining.rows["validation"]),
     }
 
 
@@ -124,35 +127,35 @@ def _measure(trunk: keras.Model, cluster: int, styled: StyledFilms, validation: 
     calibration, points = choose_thresholds(logit, films.pixels[validation], films.targets[validation])
     threshold = points[DEFAULT_OPERATING_POINT]["threshold"]
 
-    def share_right(rows: Rows, label: int) -> dict[str, Any] | None:
+    def share_correct(rows: Rows, label: int) -> dict[str, Any] | None:
         if not len(rows):
             return None
-        called = calibration(logit(films.pixels[rows])) >= threshold
-        right = int((called == bool(label)).sum())
-        return {"films": len(rows), "value": right / len(rows), "interval": wilson_interval(right, len(rows))}
+        predicted = calibration(logit(films.pixels[rows])) >= threshold
+        correct = int((predicted == bool(label)).sum())
+        return {"films": len(rows), "value": correct / len(rows), "interval": wilson_interval(correct, len(rows))}
 
     held_out = films.rows[styled.measured_on]
-    well, ill = held_out[films.targets[held_out] == 0], held_out[films.targets[held_out] == 1]
-    known = well[~styled.atypical[well] & (styled.clusters[well] != cluster)]
+    normal, pneumonia = held_out[films.targets[held_out] == 0], held_out[films.targets[held_out] == 1]
+    typical = normal[~styled.atypical[normal] & (styled.clusters[normal] != cluster)]
     return {
         "operating_point": DEFAULT_OPERATING_POINT,
         "threshold": threshold,
-        "specificity": share_right(styled.training(cluster, 0), 0),
+        "specificity": share_correct(styled.training(cluster, 0), 0),
         "measured_on": styled.measured_on,
-        "typical_specificity": share_right(known, 0),
-        "sensitivity": share_right(ill, 1),
+        "typical_specificity": share_correct(typical, 0),
+        "sensitivity": share_correct(pneumonia, 1),
     }
 
 
 def _summarise(folder: Path) -> dict[str, Any]:
     files = folder.glob(f"cluster-*/{RESULT_FILE}")
     results = sorted((json.loads(f.read_text(encoding="utf-8")) for f in files), key=lambda result: result["cluster"])
-    known = {name: [result[name]["value"] for result in results if result[name]] for name in MEANS}
-    return {"clusters": results, "mean": {name: float(np.mean(v)) if v else None for name, v in known.items()}}
+    values = {name: [result[name]["value"] for result in results if result[name]] for name in MEANS}
+    return {"clusters": results, "mean": {name: float(np.mean(v)) if v else None for name, v in values.items()}}
 
 
 def print_summary(summary: dict[str, Any]) -> None:
-    """Print the results as a table, and the means of their figures."""
+    """Print the results and their means as a table."""
     table = Table(box=box.SIMPLE, show_footer=True)
     table.add_column("cluster", "mean")
     table.add_column("NORMAL films left out", justify="right")
@@ -161,9 +164,9 @@ def print_summary(summary: dict[str, Any]) -> None:
         table.add_column(heading, "none" if mean is None else f"{mean:.3f}", justify="right")
     for result in summary["clusters"]:
         left_out = str(result["left_out"]["films_of_the_style"])
-        table.add_row(str(result["cluster"]), left_out, *(_figure(result[name]) for name in MEANS))
+        table.add_row(str(result["cluster"]), left_out, *(_format_figure(result[name]) for name in MEANS))
     Console().print(table)
 
 
-def _figure(figure: dict[str, Any] | None) -> str:
+def _format_figure(figure: dict[str, Any] | None) -> str:
     return "none" if figure is None else "{:.3f}\n{:.3f} to {:.3f}".format(figure["value"], *figure["interval"])

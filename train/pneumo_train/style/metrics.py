@@ -1,7 +1,7 @@
-"""How far a model relies on acquisition style: its figures on typical and atypical films, its logit beside their score.
+"""How much a model relies on acquisition style: metrics on typical and atypical films, correlation with style scores.
 
-A model that reads the lungs decides atypical films, whose style points to the other class, as well as typical ones, and
-within a class its logit and the style score have little to do with each other.
+A model that relies on the lungs is as accurate on atypical films, whose style points to the other class, as on typical
+ones, and within a class its logit hardly correlates with the style score.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pneumo_train.evaluation.metrics import auc_interval, metrics_at_threshold
 from pneumo_train.model.calibration import Scores
 from pneumo_train.style.acquisition import StyleModel, StyleScores, fit_style, is_atypical, style_statistics
 
-FEWEST_PATIENTS = 5  # of a class, for an AUC or a correlation
+MIN_PATIENTS = 5  # per class, for an AUC or a correlation
 DECIDED = {"sensitivity": "PNEUMONIA", "specificity": "NORMAL"}
 
 
@@ -33,28 +33,28 @@ def measure_style(
     style: StyleScores,
     threshold: float,
 ) -> dict[str, Any]:
-    """Measure a model on typical and on atypical films, and how its logit goes with the style score.
+    """Measure a model on typical and on atypical films, and how its logit correlates with the style score.
 
     Parameters
     ----------
     logits, probabilities
-        (N,), what the model says of the films.
+        (N,), the model's outputs.
     targets
         (N,), 1 for PNEUMONIA.
     patients
-        (N,), whose each film is.
+        (N,), the patient of each film.
     style
-        (N,), by a style model that saw no film of these patients.
+        (N,), scores of a style model that saw no film of these patients.
     threshold
-        Of the probability, from which on a film is called PNEUMONIA.
+        Probability from which on a film is classified as PNEUMONIA.
 
     Returns
     -------
     dict
-        JSON-ready. `typical` and `atypical`: films of each class; AUC, sensitivity and specificity, each as `value` and
-        95 % `interval` (Wilson's; a bootstrap by patient for the AUC). `correlation`: Pearson's, of logit and style
-        score, for each class. A figure is None where a class that it needs has no film, an AUC or a correlation also
-        where it has fewer than five patients.
+        JSON-ready. `typical` and `atypical`: number of films of each class; AUC, sensitivity and specificity, each with
+        `value` and 95 % `interval` (Wilson's, or a bootstrap by patient for the AUC). `correlation`: Pearson's
+        correlation of logit and style score in each class. A figure is None if a class that it needs has no films; an
+        AUC or a correlation is also None if a class has fewer than five patients.
     """
     groups, atypical = np.asarray(patients), is_atypical(style, targets)
     return {
@@ -78,20 +78,20 @@ def describe_style(
     probabilities: Scores,
     threshold: float,
 ) -> dict[str, Any] | None:
-    """Measure a model that is released on held-out films, by a style model that is fitted on its training films.
+    """Measure a model to be released on held-out films, with a style model that is fitted on its training films.
 
     Parameters
     ----------
     patients
-        Of all films, (N,).
+        (N,), the patient of each film in `films`.
     measured_on
-        The split whose films `logits` and `probabilities` are of.
+        The split that `logits` and `probabilities` belong to.
 
     Returns
     -------
     dict
-        What `measure_style` gives, and `style_auc`: how well style alone tells the label of training films of other
-        patients. None where the training films are of too few patients to learn style from.
+        The result of `measure_style`, and `style_auc`: how well style alone predicts the label of training films, out
+        of fold. None if there are not enough patients in training to fit a style model.
     """
     groups, train, held_out = np.asarray(patients), films.rows["train"], films.rows[measured_on]
     model = _fit_if_enough(films.pixels[train], films.targets[train], groups[train])
@@ -108,13 +108,13 @@ def describe_style(
 def measure_own_style(
     pixels: Film, logits: Scores, probabilities: Scores, targets: Scores, patients: Sequence[str], threshold: float
 ) -> tuple[dict[str, Any], StyleScores] | None:
-    """Measure a model on films whose style scores are fitted on these films, out of fold.
+    """Measure a model on films with a style model that is fitted on the same films and scores them out of fold.
 
     Returns
     -------
     tuple
-        What `measure_style` gives and `style_auc`, how well style alone tells the label; and the style scores, (N,).
-        None where the films are of too few patients to learn style from.
+        The result of `measure_style` with `style_auc`, how well style alone predicts the label; and the style scores,
+        (N,). None if there are not enough patients to fit a style model.
     """
     model = _fit_if_enough(pixels, targets, np.asarray(patients))
     if model is None:
@@ -146,7 +146,7 @@ def _figures(targets: Scores, probabilities: Scores, groups: NDArray[np.str_], t
 
 
 def _auc(targets: Scores, scores: Scores | StyleScores, groups: NDArray[np.str_]) -> dict[str, Any] | None:
-    if min(_patients(groups[targets == label]) for label in (0, 1)) < FEWEST_PATIENTS:
+    if min(_count_patients(groups[targets == label]) for label in (0, 1)) < MIN_PATIENTS:
         return None
     return {
         "value": float(roc_auc_score(targets, scores)),
@@ -155,10 +155,10 @@ def _auc(targets: Scores, scores: Scores | StyleScores, groups: NDArray[np.str_]
 
 
 def _correlation(logits: Scores, style: StyleScores, groups: NDArray[np.str_]) -> float | None:
-    if _patients(groups) < FEWEST_PATIENTS or np.ptp(logits) == 0 or np.ptp(style) == 0:
+    if _count_patients(groups) < MIN_PATIENTS or np.ptp(logits) == 0 or np.ptp(style) == 0:
         return None
     return float(np.corrcoef(logits.astype(np.float64), style)[0, 1])
 
 
-def _patients(groups: NDArray[np.str_]) -> int:
+def _count_patients(groups: NDArray[np.str_]) -> int:
     return len(np.unique(groups))
