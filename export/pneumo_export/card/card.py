@@ -1,4 +1,4 @@
-"""The model card, made from the figures themselves (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
+"""Render the model card from the figures (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pneumo_train.recipe import name_layers
 
 
 def model_card(source: TrainedModel, proofs: list[Proof], sizes: Mapping[str, int], pictures: Mapping[str, str]) -> str:
-    """Write the card of an exported model as Markdown.
+    """Return the card of an exported model as Markdown.
 
     Parameters
     ----------
     sizes
-        Precision to bytes of its file.
+        Precision to size of its file, in bytes.
     pictures
-        Path, relative to the card, to caption.
+        Path relative to the card, to caption.
     """
     environment = Environment(
         loader=PackageLoader("pneumo_export.card"),
@@ -47,7 +47,7 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: Mapping[str, in
 
 
 def _figure(figure: Figure | None, digits: int = 3) -> str:
-    """Write a figure and its interval; `none` where it is not defined."""
+    """Format a figure and its interval, with `none` for undefined values."""
     if figure is None:
         return "none"
     shown = ["none" if value is None else f"{value:.{digits}f}" for value in (figure.value, *figure.interval)]

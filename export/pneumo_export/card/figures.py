@@ -1,4 +1,4 @@
-"""The curves of a model card, drawn from what the training run left beside the Keras file."""
+"""Draw the curves of a model card from the files of the training run next to the Keras file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ from pneumo_train.model.calibration import Scores, reliability
 from pneumo_train.model.trained import TrainedModel, read_history
 from pneumo_train.report.plots import draw_corruptions, draw_curves, draw_reliability, draw_roc_and_precision, save
 
-# File name to what the picture shows.
+# File name to caption.
 CAPTIONS = {
     "roc.png": "ROC and precision-recall curves with the operating points",
-    "reliability.png": "Predicted probabilities and films with pneumonia, before and after calibration",
-    "corruptions.png": "Under corruptions, and without them (dotted)",
-    "curves.png": "Training, phase by phase",
+    "reliability.png": "Predicted probabilities and observed shares of PNEUMONIA, before and after calibration",
+    "corruptions.png": "Performance under corruptions, and without (dotted)",
+    "curves.png": "Training curves by phase",
 }
 
 
 def draw_card(source: TrainedModel, folder: Path) -> dict[str, str]:
-    """Write the card's pictures into a folder, and give the name and caption of each, in the order of `CAPTIONS`."""
+    """Write the card's pictures into a new folder.
+
+    Returns
+    -------
+    dict
+        File name to caption, in the order of `CAPTIONS`.
+    """
     drawn = _draw(source)
     folder.mkdir()
     for name, figure in drawn.items():
@@ -33,7 +39,7 @@ def draw_card(source: TrainedModel, folder: Path) -> dict[str, str]:
 
 
 def _draw(source: TrainedModel) -> dict[str, Figure]:
-    """Draw what there are figures for: a Keras file may have been moved without them."""
+    """Draw the pictures whose data is available: the Keras file may have been moved without them."""
     described = source.description
     split = described.corruptions.measured_on
     measured = described.metrics[split].model_dump()
@@ -53,7 +59,7 @@ def _draw(source: TrainedModel) -> dict[str, Figure]:
 
 
 def _predictions(path: Path, split: str) -> tuple[Scores, Scores, Scores] | None:
-    """Truth, logits and probabilities of one split's films, where the run's list of them is there."""
+    """Return targets, logits and probabilities of one split from predictions.csv, or None if the file is missing."""
     if not path.is_file():
         return None
     with path.open(newline="", encoding="utf-8") as file:
