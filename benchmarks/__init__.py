@@ -1,1 +1,1 @@
-"""Side-by-side comparisons; each prints ratios against its peers from one run."""
+"""Benchmarks; each compares this package with its peers in one run and prints the ratios."""

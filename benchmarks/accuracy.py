@@ -1,4 +1,4 @@
-"""Whether a network in int8 keeps what `pneumo-export` holds ours to."""
+"""Check whether an int8 network stays within the limits that `pneumo-export` sets for ours."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ with import_quietly():
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Figures of a network beside those of fp32, at one threshold.
+    """The accuracy of an int8 network at one threshold, compared with fp32.
 
     Attributes
     ----------
     flipped
-        Labels that differ.
+        Number of labels that differ from fp32.
     within
         Whether ROC AUC, sensitivity and specificity differ by no more than the export's limits for int8.
     """
@@ -35,13 +35,22 @@ class Kept:
 
     def __str__(self) -> str:
         return (
-            f"{self.name}: ROC AUC {self.auc:.4f}, sensitivity {self.sensitivity:.3f}, specificity "
-            f"{self.specificity:.3f}, {self.flipped} labels flipped, {'within' if self.within else 'beyond'} the limits"
+            f"{self.name}: ROC AUC {self.auc:.4f}, sensitivity {self.sensitivity:.3f}, "
+            f"specificity {self.specificity:.3f}, {self.flipped} labels flipped, "
+            f"{'within' if self.within else 'outside'} the limits"
         )
 
 
 def hold_to_limits(name: str, threshold: float, targets: Scores, fp32: Scores, int8: Scores) -> Kept:
-    """Compare the probabilities of a network in fp32 and in int8, float32 (N,) each."""
+    """Compare the probabilities of a network in int8 with those in fp32.
+
+    Parameters
+    ----------
+    targets
+        float32 (N,), 1 for PNEUMONIA.
+    fp32, int8
+        float32 (N,), probabilities.
+    """
     before, after = figures_at(threshold, targets, fp32), figures_at(threshold, targets, int8)
     limits = {"auc": LIMITS["int8"].auc, "sensitivity": LIMITS["int8"].point, "specificity": LIMITS["int8"].point}
     return Kept(

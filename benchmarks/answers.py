@@ -1,4 +1,4 @@
-"""Ways from a file to an answer: ours, what one would write by hand, and the least that any way takes."""
+"""From a file to a prediction: `Classifier.predict`, a hand-written script, and a lower bound for both."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import onnxruntime
 from PIL import Image
 
 from benchmarks.engines import OURS
+from benchmarks.interleaved import time_interleaved
 from benchmarks.record import Bound, Comparison, RatioOf
-from benchmarks.turns import take_turns
 from pneumo_infer import Classifier
 from pneumo_infer.model.info import packaged_models
 from pneumo_infer.model.session import open_session
 
-FULL_SIZE = 2000  # pixels of the longer side
-BY_HAND, LEAST = "by hand", "entropy decoding and the network"
+FULL_SIZE = 2000  # pixels, longer side
+BY_HAND, LEAST = "hand-written script", "lower bound: entropy decoding and network"
 
 
 def compare_small(classifier: Classifier, films: list[Path], rounds: int) -> list[Comparison]:
-    """Time films of about the network's size, each once; `rounds` of them, spread over the list."""
-    ways = {OURS: classifier.predict, BY_HAND: open_by_hand()}
-    medians = take_turns(ways, films[:: max(1, len(films) // rounds)])
-    return [_compare("file to answer, 224 px", BY_HAND, medians, "ours / peer", ("at most", 1.03))]
+    """Time about `rounds` films of about the network's input size, spread evenly over the list."""
+    readers = {OURS: classifier.predict, BY_HAND: open_by_hand()}
+    medians = time_interleaved(readers, films[:: max(1, len(films) // rounds)])
+    return [_compare("file to prediction, 224 px", BY_HAND, medians, "ours / peer", ("at most", 1.03))]
 
 
 def compare_full_size(classifier: Classifier, films: list[Path], rounds: int) -> list[Comparison]:
-    """Time films as large as hospitals make them, over and over until there were `rounds`."""
-    ways = {OURS: classifier.predict, BY_HAND: open_by_hand(), LEAST: open_least()}
-    medians = take_turns(ways, list(islice(cycle(films), rounds)))
-    what = "file to answer, full size"
+    """Time films of the size that hospitals produce, `rounds` in total, repeating the list if it is shorter."""
+    readers = {OURS: classifier.predict, BY_HAND: open_by_hand(), LEAST: open_least()}
+    medians = time_interleaved(readers, list(islice(cycle(films), rounds)))
+    what = "file to prediction, full size"
     return [
         _compare(what, BY_HAND, medians, "peer / ours", ("at least", 1.3)),
         _compare(what, LEAST, medians, "ours / peer"),
@@ -46,7 +46,7 @@ def _compare(
 
 
 def differences(classifier: Classifier, films: list[Path]) -> tuple[float, int]:
-    """How far ours is from what is done by hand: the largest difference of a probability, and labels that differ."""
+    """Return the largest difference of a probability from the hand-written script, and the number of other labels."""
     by_hand = open_by_hand()
     pairs = np.array([(classifier.predict(path).probability, by_hand(path)) for path in films])
     labels = pairs >= classifier.threshold
@@ -54,7 +54,7 @@ def differences(classifier: Classifier, films: list[Path]) -> tuple[float, int]:
 
 
 def at_full_size(films: list[Path]) -> list[Path]:
-    """Those of `FULL_SIZE` pixels and more."""
+    """Return the films with at least `FULL_SIZE` pixels on the longer side."""
     return [path for path in films if max(_size(path)) >= FULL_SIZE]
 
 
@@ -64,7 +64,7 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def open_by_hand() -> Callable[[Path], float]:
-    """What one would write without this package: Pillow, a plain decode, and the same int8 file."""
+    """Return what one would write without this package: Pillow, a full decode, and the same int8 file."""
     session = onnxruntime.InferenceSession(packaged_models()["cpu"], providers=["CPUExecutionProvider"])
 
     def read(path: Path) -> float:
@@ -75,13 +75,13 @@ def open_by_hand() -> Callable[[Path], float]:
 
 
 def open_least() -> Callable[[Path], float]:
-    """What no way from such a file to an answer can leave out: JPEG's entropy coding, and the network."""
+    """Return a reader with only the steps that no implementation can avoid: JPEG entropy decoding and the network."""
     session, _ = open_session(packaged_models()["cpu"], "cpu")
     blank = np.zeros((1, 224, 224, 1), np.uint8)
 
     def read(path: Path) -> float:
         with Image.open(path) as film:
-            film.draft("L", (1, 1))  # an eighth of the size: hardly more than what the entropy coding takes
+            film.draft("L", (1, 1))  # decoded at 1/8 size, which takes hardly longer than entropy decoding
             film.load()
         return float(session.run(["probability"], {"image": blank})[0][0])
 

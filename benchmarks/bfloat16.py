@@ -1,8 +1,8 @@
-"""What does --mixed-precision gain? One training step in float32 beside bfloat16, in one process, in turns.
+"""Measure the gain of --mixed-precision: training steps in float32 and bfloat16, interleaved in one process.
 
     python -m benchmarks.bfloat16
 
-Needs the `train` extra. ResNet50 with random weights, all layers trained, on noise.
+Needs the `train` extra. Trains all layers of a ResNet50 with random weights on noise.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from benchmarks.record import Comparison, publish
 from pneumo_train.import_quietly import import_quietly
 
 HOW = (
-    "Milliseconds of one training step of ResNet50, all layers, at {side} px in batches of {batch}, in bfloat16 (as "
-    "`--mixed-precision` computes) and float32, in turns in one process; medians of {steps} steps each after two that "
-    "compile. The processor has {found}; load average before the run {load:.1f}."
+    "Milliseconds per training step of ResNet50, all layers, {side} px, batches of {batch}, in bfloat16 (as with "
+    "`--mixed-precision`) and float32, interleaved in one process; medians of {steps} steps each after two warm-up "
+    "steps. The processor has {found}; load average before the run: {load:.1f}."
 )
 
 
 def main(
-    side: Annotated[int, typer.Option(min=32, help="Side of the films, in pixels.")] = 128,
-    batch: Annotated[int, typer.Option(min=1, help="Films in a step.")] = 16,
-    steps: Annotated[int, typer.Option(min=3, help="Timed steps in each precision.")] = 8,
-    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+    side: Annotated[int, typer.Option(min=32, help="Height and width of the films, in pixels.")] = 128,
+    batch: Annotated[int, typer.Option(min=1, help="Films per step.")] = 16,
+    steps: Annotated[int, typer.Option(min=3, help="Timed steps per precision.")] = 8,
+    to: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
 ) -> None:
     """Time training steps in both precisions."""
     load = os.getloadavg()[0]
@@ -45,7 +45,7 @@ def main(
 
 
 def time_steps(side: int, batch: int, steps: int) -> dict[str, list[float]]:
-    """Milliseconds of each step, by precision."""
+    """Return the milliseconds of each step, by precision."""
     from pneumo_train.training.devices import computing
 
     models: dict[str, Any] = {}

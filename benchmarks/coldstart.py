@@ -1,10 +1,10 @@
-"""From the shell to the answer and back: `pneumo-infer FILM` beside a bare onnxruntime script and beside Keras.
+"""Cold start: `pneumo-infer FILM` compared with a bare onnxruntime script and with Keras.
 
     python -m benchmarks.coldstart FILM.jpeg
 
-Needs the `bench` extra. The bare script opens the same int8 file with Pillow and numpy, as one would write it by hand;
-it and `pneumo-infer` run in a fresh environment with `pneumo-infer[cpu]` alone. Keras loads the `.keras` file that was
-exported. Each is a process of its own, and they take turns.
+Needs the `bench` extra. The bare script runs the same int8 file with onnxruntime, Pillow and numpy, as one would write
+it by hand. It and `pneumo-infer` run in a fresh environment with only `pneumo-infer[cpu]`. Keras loads the `.keras`
+file of the same model. Each run is a separate process, and runs of the three are interleaved.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ model = keras.models.load_model(sys.argv[1], compile=False)
 print(model.predict(np.asarray(film)[None, :, :, None], verbose=0)["probability"][0, 0])
 """
 HOW = (
-    "Each command is a process of its own, timed from its start to its exit, with the peak of its resident memory as "
-    "the kernel counts it; medians of {rounds} turns ({keras_rounds} of Keras) after one that is not counted."
+    "Each command runs as a separate process, timed from start to exit; memory is the peak resident memory reported by "
+    "the kernel. Medians of {rounds} interleaved runs ({keras_rounds} for Keras) after one warm-up run."
 )
 
 
 def main(
-    film: Annotated[Path, typer.Argument(help="A film.")] = SAMPLES / "pneumonia.png",
-    rounds: Annotated[int, typer.Option(min=3, help="Turns of pneumo-infer and of the bare script.")] = 20,
-    keras_rounds: Annotated[int, typer.Option(min=1, help="Turns of Keras, which takes long.")] = 5,
-    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+    film: Annotated[Path, typer.Argument(help="The film to classify.")] = SAMPLES / "pneumonia.png",
+    rounds: Annotated[int, typer.Option(min=3, help="Runs of pneumo-infer and of the bare script.")] = 20,
+    keras_rounds: Annotated[int, typer.Option(min=1, help="Runs of Keras, which is slow.")] = 5,
+    to: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
 ) -> None:
-    """Time the three, and publish the ratios."""
+    """Time the three commands and publish the ratios."""
     with fresh_environment(OURS) as folder:
         bare, keras = folder / "bare.py", folder / "with_keras.py"
         bare.write_text(BARE, encoding="utf-8")
@@ -66,11 +66,11 @@ def main(
             "Keras": [sys.executable, str(keras), str(KERAS_MODEL), str(film)],
         }
         runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-        for turn in range(rounds + 1):
+        for number in range(rounds + 1):
             for name, command in commands.items():
-                if name != "Keras" or turn <= keras_rounds:
+                if name != "Keras" or number <= keras_rounds:
                     measured = run_once(command)
-                    if turn:  # the first fills the caches of the disk
+                    if number:  # the first run fills the disk cache
                         runs[name].append(measured)
     compared = _compare(runs)
     publish("coldstart", HOW.format(rounds=rounds, keras_rounds=keras_rounds), compared, to)
@@ -89,7 +89,7 @@ def _compare(runs: dict[str, list[tuple[float, float]]]) -> list[Comparison]:
 
 
 def run_once(command: list[str]) -> tuple[float, float]:
-    """Run a command to its end: wall seconds and peak resident MiB."""
+    """Run a command and return its wall time in seconds and its peak resident memory in MiB."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

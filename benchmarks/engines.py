@@ -1,7 +1,7 @@
-"""The same network in the engines that a user would pick instead, each as a function of one film.
+"""The same network in other engines, each as a function of one film.
 
-Films are uint8 (1, 224, 224, 1); what comes back is looked at by nobody. Every engine is left to its own defaults but
-for what its documentation advises for one film at a time.
+Films are uint8 (1, 224, 224, 1). Engines run with their defaults, except for what their documentation recommends for
+low latency.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ IN_FLOAT32 = {**ONE_AT_A_TIME, "INFERENCE_PRECISION_HINT": "f32"}
 
 
 def ours() -> Engine:
-    """The int8 file that ships, in the session that `Classifier` opens; all of its outputs, the probability first."""
+    """Return the packaged int8 file in a session like that of `Classifier`, with all outputs, the probability first."""
     session, _ = open_session(packaged_models()["cpu"], "cpu")
     outputs = ["probability", *(name for name in OUTPUTS if name != "probability")]
     return lambda film: session.run(outputs, {"image": film})
 
 
 def with_keras(model: Any) -> dict[str, Engine]:
-    """Keras' own `predict`, and the model as one TensorFlow graph."""
+    """Return Keras' `predict`, and the model as one TensorFlow graph."""
     import tensorflow as tf
 
     signature = [tf.TensorSpec((1, 224, 224, 1), tf.uint8)]
@@ -44,7 +44,7 @@ def with_keras(model: Any) -> dict[str, Engine]:
 
 
 def with_onnxruntime(fp32: Path) -> dict[str, Engine]:
-    """The fp32 file in onnxruntime, as it comes."""
+    """Return the fp32 file in onnxruntime with its defaults."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(fp32, providers=["CPUExecutionProvider"])
@@ -52,12 +52,14 @@ def with_onnxruntime(fp32: Path) -> dict[str, Engine]:
 
 
 def quantise_with_nncf(fp32: Path, calibration: Film, folder: Path) -> None:
-    """Write int8 as NNCF makes it for OpenVINO, in two ways, for `with_nncf` to find.
+    """Quantise with NNCF for OpenVINO in two ways, and write the files for `with_nncf`.
 
     Parameters
     ----------
     calibration
-        uint8 (M, 224, 224, 1), the training films that int8's ranges are measured on.
+        uint8 (M, 224, 224, 1), the training films on which the ranges of activations are measured.
+    folder
+        The folder to write to.
     """
     import nncf
     import openvino
@@ -68,7 +70,7 @@ def quantise_with_nncf(fp32: Path, calibration: Film, folder: Path) -> None:
     )
     for name, advanced in zip(INT8_PEERS, (None, by_histogram), strict=True):
         quantised = nncf.quantize(
-            _read_for_one_film(fp32),
+            _read_single_film_model(fp32),
             films,
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(calibration),
@@ -78,25 +80,25 @@ def quantise_with_nncf(fp32: Path, calibration: Film, folder: Path) -> None:
 
 
 def with_nncf(folder: Path) -> dict[str, Engine]:
-    """What `quantise_with_nncf` wrote, in OpenVINO."""
+    """Return the files of `quantise_with_nncf` in OpenVINO."""
     import openvino
 
     core = openvino.Core()
-    return {name: _asking(core.compile_model(folder / f"{name}.xml", "CPU", ONE_AT_A_TIME)) for name in INT8_PEERS}
+    return {name: _as_engine(core.compile_model(folder / f"{name}.xml", "CPU", ONE_AT_A_TIME)) for name in INT8_PEERS}
 
 
 def with_openvino(fp32: Path) -> dict[str, Engine]:
-    """OpenVINO in fp32, and in the precision that it takes by itself."""
+    """Return OpenVINO in fp32, and in the precision that it chooses by default."""
     import openvino
 
-    core, model = openvino.Core(), _read_for_one_film(fp32)
+    core, model = openvino.Core(), _read_single_film_model(fp32)
     return {
-        "OpenVINO, fp32": _asking(core.compile_model(model, "CPU", IN_FLOAT32)),
-        "OpenVINO, its own precision": _asking(core.compile_model(model, "CPU", ONE_AT_A_TIME)),
+        "OpenVINO, fp32": _as_engine(core.compile_model(model, "CPU", IN_FLOAT32)),
+        "OpenVINO, default precision": _as_engine(core.compile_model(model, "CPU", ONE_AT_A_TIME)),
     }
 
 
-def _read_for_one_film(fp32: Path) -> Any:
+def _read_single_film_model(fp32: Path) -> Any:
     import openvino
 
     model = openvino.Core().read_model(fp32)
@@ -104,12 +106,12 @@ def _read_for_one_film(fp32: Path) -> Any:
     return model
 
 
-def _asking(compiled: Any) -> Engine:
+def _as_engine(compiled: Any) -> Engine:
     return lambda film: compiled({"image": film})["probability"]
 
 
 def with_torch() -> dict[str, Engine]:
-    """A ResNet50 of PyTorch with random weights, whose speed does not depend on them."""
+    """Return a ResNet50 in PyTorch. Its weights are random, which does not affect its speed."""
     import torch
     from transformers import ResNetConfig, ResNetForImageClassification
 

@@ -1,4 +1,4 @@
-"""Fresh virtual environments, as a user's would be."""
+"""Fresh virtual environments, like those of a user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OURS = f"{ROOT}[cpu]"
 
 @contextmanager
 def fresh_environment(*requirements: str) -> Iterator[Path]:
-    """Make a virtual environment with these installed, and remove it afterwards; gives its folder."""
+    """Create a virtual environment with the requirements installed, yield its folder, and remove it afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         if requirements:

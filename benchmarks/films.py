@@ -1,4 +1,4 @@
-"""The films that benchmarks read."""
+"""Films for the benchmarks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pneumo_infer.cli.inputs import expand
 
 
 def films_under(folder: Path) -> list[Path]:
-    """The files that `pneumo-infer FOLDER` reads, in its order."""
+    """Return the files that `pneumo-infer FOLDER` reads, in the same order."""
     return [Path(str(film)) for film in expand([str(folder)])]
 
 
 def megapixels(files: list[Path]) -> float:
-    """How large films are on average."""
+    """Return the mean size of films in megapixels."""
     sizes = []
     for file in files:
         with Image.open(file) as film:
@@ -26,5 +26,5 @@ def megapixels(files: list[Path]) -> float:
 
 
 def noise_films(count: int) -> list[np.ndarray]:
-    """Films of noise, uint8 (1, 224, 224, 1) each."""
+    """Return films of noise, uint8 (1, 224, 224, 1) each."""
     return list(np.random.default_rng(0).integers(0, 256, (count, 1, 224, 224, 1), dtype=np.uint8))

@@ -1,9 +1,9 @@
-"""What each choice of quantisation costs in accuracy and gains in speed, on the validation films.
+"""Measure how each setting of the quantisation affects accuracy and speed, on the validation films.
 
     python -m benchmarks.int8_search models/pneumo-resnet50.keras --data chest_xray --to benchmarks/INT8.md
 
-Needs the `export` extra. Each variant changes one choice of the one that ships; all take turns with the fp32 file film
-by film, so that a change in the machine's speed meets all of them.
+Needs the `export` extra. Each variant changes one setting of the packaged model. The variants and the fp32 file are
+timed interleaved, film by film, so that changes in the speed of the machine affect all of them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.films import noise_films
+from benchmarks.interleaved import time_interleaved
 from benchmarks.record import machine
-from benchmarks.turns import take_turns
 from pneumo_infer.atomic_write import atomic_write
 from pneumo_train.import_quietly import import_quietly
 
@@ -25,7 +25,7 @@ with import_quietly():
     import onnx
 
     from pneumo_export.convert import convert
-    from pneumo_export.parity.run_onnx import run_file
+    from pneumo_export.parity.run_onnx import run_output
     from pneumo_export.precisions.int8 import CHOSEN, Quantisation, choose_calibration_rows, prepare, quantise_prepared
     from pneumo_infer.model.session import open_session
     from pneumo_train.evaluation.metrics import figures_at
@@ -33,7 +33,7 @@ with import_quietly():
     from pneumo_train.training.run import read_split, training_films
 
 VARIANTS: dict[str, Quantisation] = {
-    "as it ships": CHOSEN,
+    "as shipped": CHOSEN,
     "256 films": replace(CHOSEN, films=256),
     "1024 films": replace(CHOSEN, films=1024),
     "percentile 99.9": replace(CHOSEN, percentile=99.9),
@@ -41,21 +41,29 @@ VARIANTS: dict[str, Quantisation] = {
     "percentile 99.999": replace(CHOSEN, percentile=99.999),
     "min and max": replace(CHOSEN, method="minmax"),
     "entropy": replace(CHOSEN, method="entropy"),
-    "one scale a tensor": replace(CHOSEN, per_channel=False),
-    "weights of 8 bits": replace(CHOSEN, weight_bits=8),
+    "one scale per tensor": replace(CHOSEN, per_channel=False),
+    "8-bit weights": replace(CHOSEN, weight_bits=8),
     "conv1 in float": replace(CHOSEN, float_convolutions=1),
     "conv1 and conv2 in float": replace(CHOSEN, float_convolutions=10),
     "conv1 to conv3 in float": replace(CHOSEN, float_convolutions=22),
     "bias not corrected": replace(CHOSEN, correct_bias=False),
-    "not rearranged": replace(CHOSEN, rearranged=False),
+    "graph not rearranged": replace(CHOSEN, rearranged=False),
 }
 OUTPUTS = ("logit", "probability")
-HEADER = "| variant | AUC | sensitivity | specificity | labels flipped | logit noise | MB | ms a film | times fp32 |"
+HEADER = "| variant | AUC | sensitivity | specificity | labels flipped | logit noise | MB | ms per film | speedup |"
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One file on the validation films: figures at the default operating point, and what it weighs."""
+    """The figures of one file on the validation films, at the default operating point, and its size.
+
+    Attributes
+    ----------
+    flipped
+        Number of labels that differ from fp32.
+    noise
+        Standard deviation of the difference of the logit from fp32.
+    """
 
     auc: float
     sensitivity: float
@@ -66,12 +74,12 @@ class Measured:
 
 
 def main(
-    model: Annotated[Path, typer.Argument(help="A .keras file of pneumo-train.")],
-    data: Annotated[Path | None, typer.Option(help="Where its films lie now, if not where they were.")] = None,
-    to: Annotated[Path, typer.Option(help="The table.")] = Path("benchmarks/INT8.md"),
-    rounds: Annotated[int, typer.Option(min=5, help="Films that each file is timed on.")] = 100,
+    model: Annotated[Path, typer.Argument(help="A .keras file from pneumo-train.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with its films, if they were moved after training.")] = None,
+    to: Annotated[Path, typer.Option(help="Markdown file for the table.")] = Path("benchmarks/INT8.md"),
+    rounds: Annotated[int, typer.Option(min=5, help="Timed films per file.")] = 100,
 ) -> None:
-    """Quantise in every way, measure each, and write the table."""
+    """Quantise with each variant, measure accuracy and speed, and write the table."""
     source = load_trained(model)
     seed = source.description.recipe.split.seed
     point = source.description.default_point
@@ -86,15 +94,15 @@ def main(
             files[name] = Path(folder) / f"{number}.onnx"
             quantise_prepared(prepared, ranges, files["fp32"], files[name], calibration, choice)
             print(f"quantised: {name}", flush=True)
-        fp32 = {output: run_file(files["fp32"], output, held_out) for output in OUTPUTS}
+        fp32 = {output: run_output(files["fp32"], output, held_out) for output in OUTPUTS}
         measured = {name: _measure(file, held_out, targets, fp32, point.threshold) for name, file in files.items()}
-        milliseconds = take_turns({name: _reader(file) for name, file in files.items()}, noise_films(rounds))
+        milliseconds = time_interleaved({name: _engine(file) for name, file in files.items()}, noise_films(rounds))
     with atomic_write(to) as file:
         file.write(_table(measured, milliseconds, len(held_out), rounds))
 
 
 def _prepared(fp32: Path, films: Any, choice: Quantisation) -> tuple[Path, Path]:
-    """Prepare the graph, unless that was done with the same choices."""
+    """Prepare the graph, or reuse a graph that was prepared with the same settings."""
     name = f"{choice.films}-{choice.method}-{choice.percentile}-{choice.rearranged}"
     prepared, ranges = fp32.with_name(f"{name}.onnx"), fp32.with_name(f"{name}.json")
     if not ranges.exists():
@@ -103,7 +111,7 @@ def _prepared(fp32: Path, films: Any, choice: Quantisation) -> tuple[Path, Path]
 
 
 def _measure(file: Path, films: Any, targets: Any, fp32: dict[str, Any], threshold: float) -> Measured:
-    logits, probabilities = (run_file(file, output, films) for output in OUTPUTS)
+    logits, probabilities = (run_output(file, output, films) for output in OUTPUTS)
     return Measured(
         **figures_at(threshold, targets, probabilities),
         flipped=int(((probabilities >= threshold) != (fp32["probability"] >= threshold)).sum()),
@@ -112,7 +120,7 @@ def _measure(file: Path, films: Any, targets: Any, fp32: dict[str, Any], thresho
     )
 
 
-def _reader(file: Path) -> Any:
+def _engine(file: Path) -> Any:
     session, _ = open_session(file, "cpu")
     return lambda film: session.run(["probability"], {"image": film})
 
@@ -120,14 +128,14 @@ def _reader(file: Path) -> Any:
 def _table(measured: dict[str, Measured], milliseconds: dict[str, float], films: int, rounds: int) -> str:
     facts = machine()
     lines = [
-        "# int8: what each choice costs and gains",
+        "# int8: effect of each setting on accuracy and speed",
         "",
-        "Made by `python -m benchmarks.int8_search`. Each row but the first two changes one choice of the row `as it "
-        f"ships`. Figures on the {films} validation films at the default operating point; labels flipped and the "
-        "standard deviation of the logit's difference are against fp32.",
+        "Generated by `python -m benchmarks.int8_search`. Each row after the first two changes one setting of "
+        f"`as shipped`. Figures are for the {films} validation films at the default operating point. Flipped labels, "
+        "logit noise (the standard deviation of the difference of the logit) and speedup are relative to fp32.",
         "",
         f"{facts['processor']} ({facts['instructions']}), {facts['processors']} processors, "
-        f"median of {rounds} films, batch 1, in turns.",
+        f"median of {rounds} films, batch size 1, interleaved.",
         "",
         HEADER,
         "|---" * (HEADER.count("|") - 1) + "|",

@@ -1,9 +1,9 @@
-"""What it brings to training that freed memory is kept: `pneumo-train`'s way beside glibc's own, in turns.
+"""Measure the effect of keeping freed memory on training: malloc as set by `pneumo-train`, and glibc's defaults.
 
     python -m benchmarks.kept_memory
 
-Needs the `train` extra. Each turn is a process of its own, since malloc cannot be set back, and trains a phase of a
-recipe on films of noise.
+Needs the `train` extra. Each run trains one phase of a recipe on noise films. It is a separate process, since settings
+of malloc cannot be undone; runs of both kinds are interleaved.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from pneumo_train.import_quietly import import_quietly
 from pneumo_train.malloc_tuning import keep_freed_memory
 
 app = typer.Typer(add_completion=False)
-OURS, PEER = "kept", "handed-back"
+OURS, PEER = "kept", "returned"
 HOW = (
-    "Milliseconds a film in an epoch of {batches} batches after one that compiles, phase `{phase}` of `{recipe}`, "
-    "films of noise, network with random weights; the peak of resident memory as the kernel counts it; medians of "
-    "{rounds} processes of each, in turns."
+    "Milliseconds per film in an epoch of {batches} batches after one warm-up epoch; phase `{phase}` of `{recipe}`, "
+    "noise films, random weights. Memory is the peak resident memory reported by the kernel. Medians of {rounds} "
+    "interleaved processes of each kind."
 )
 
 
 @app.callback(invoke_without_command=True)
 def compare(
     context: typer.Context,
-    recipe: Annotated[str, typer.Option(help="Whose phase is timed.")] = "finetune",
-    phase: Annotated[int, typer.Option(min=0, help="Which phase.")] = 0,
-    batches: Annotated[int, typer.Option(min=4, help="Batches in an epoch.")] = 20,
+    recipe: Annotated[str, typer.Option(help="Recipe to time.")] = "finetune",
+    phase: Annotated[int, typer.Option(min=0, help="Index of its phase.")] = 0,
+    batches: Annotated[int, typer.Option(min=4, help="Batches per epoch.")] = 20,
     rounds: Annotated[int, typer.Option(min=1, help="Processes of each kind.")] = 3,
-    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+    to: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
 ) -> None:
-    """Train in processes of both kinds, and publish the ratios."""
+    """Train in processes of both kinds and publish the ratios."""
     if context.invoked_subcommand:
         return
     found: dict[str, list[tuple[float, float]]] = {OURS: [], PEER: []}
@@ -59,8 +59,10 @@ def compare(
         "kept_memory",
         HOW.format(batches=batches, phase=read_recipe(recipe).phases[phase].name, recipe=recipe, rounds=rounds),
         [
-            Comparison("an epoch, freed memory kept", "handed back", ours, theirs, "ms", "peer / ours"),
-            Comparison("peak memory, freed memory kept", "handed back", our_peak, their_peak, "MiB", "ours / peer"),
+            Comparison("epoch, freed memory kept", "freed memory returned", ours, theirs, "ms", "peer / ours"),
+            Comparison(
+                "peak memory, freed memory kept", "freed memory returned", our_peak, their_peak, "MiB", "ours / peer"
+            ),
         ],
         to,
     )
@@ -68,9 +70,9 @@ def compare(
 
 @app.command()
 def train(kind: str, recipe: str, phase: int, batches: int) -> None:
-    """Train in this process, and print milliseconds a film and the peak of its memory in MiB."""
+    """Train in this process; print milliseconds per film and the peak memory in MiB as JSON."""
     if kind == OURS and not keep_freed_memory():
-        raise SystemExit("this needs glibc, and an environment that does not set malloc")
+        raise SystemExit("needs glibc, and no malloc settings in the environment")
     milliseconds = _time_epoch(recipe, phase, batches)
     typer.echo(json.dumps([milliseconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 

@@ -1,8 +1,9 @@
-"""Milliseconds a film, one at a time: the network alone beside other engines, and from the file to the answer.
+"""Latency for one film at a time: the network alone in several engines, and from a file to a prediction.
 
     python -m benchmarks.latency --data chest_xray --full-size films/
 
-Needs the `bench` extra. Engines take turns film by film, so that a change in the machine's speed meets all of them.
+Needs the `bench` extra. Engines are timed interleaved, film by film, so that changes in the speed of the machine affect
+all of them.
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ from pneumo_infer import Classifier
 
 MODEL = Path(__file__).parents[1] / "models" / "pneumo-resnet50.keras"
 HOW = (
-    "The network alone: noise films one at a time, int8 as it ships beside each engine; the medians of {processes} "
-    "processes, of the medians of {rounds} films in each, frameworks that train in processes apart from the others. "
-    "File to answer: from a path to a probability, `Classifier.predict` beside Pillow, a plain decode and "
-    "`session.run` with onnxruntime's defaults on the same file, by hand; medians of {rounds} films, at full size "
-    "those of {full_size} pixels and more, of which there are {large}. Over all {films} films as large as they were "
-    "made the two differ by {apart:.4f} of probability at most, and in {flipped} labels. int8 on {held_out} "
-    "validation films, of which fp32 makes ROC AUC {auc:.4f}; the limits are those of `pneumo-export`. {kept}."
+    "Network alone: one noise film at a time, the packaged int8 file compared with each engine; medians over "
+    "{processes} processes of the medians over {rounds} films, with training frameworks in separate processes. File to "
+    "prediction: from a path to a probability, `Classifier.predict` compared with a hand-written script (a full decode "
+    "with Pillow, and `session.run` with onnxruntime's defaults on the same model file); medians over {rounds} films. "
+    "Full size means at least {full_size} pixels on the longer side ({large} films). Over all {films} films at their "
+    "original size, the two differ in probability by at most {apart:.4f}, and in {flipped} labels. Accuracy of int8 on "
+    "{held_out} validation films, compared with the limits of `pneumo-export` (fp32 has ROC AUC {auc:.4f}): {kept}."
 )
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="The films that the model was trained on, which NNCF calibrates with.")],
-    full_size: Annotated[Path, typer.Option(help="A folder of JPEG films as large as they were made.")],
-    model: Annotated[Path, typer.Option(help="The .keras file that was exported.")] = MODEL,
-    rounds: Annotated[int, typer.Option(min=5, help="Films that each engine reads.")] = 60,
-    processes: Annotated[int, typer.Option(min=1, help="In which engines are timed.")] = 3,
-    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+    data: Annotated[Path, typer.Option(help="Folder with the training films, on which NNCF calibrates.")],
+    full_size: Annotated[Path, typer.Option(help="Folder of JPEG films at their original size.")],
+    model: Annotated[Path, typer.Option(help="The .keras file of the packaged model.")] = MODEL,
+    rounds: Annotated[int, typer.Option(min=5, help="Timed films per engine.")] = 60,
+    processes: Annotated[int, typer.Option(min=1, help="Processes in which engines are timed.")] = 3,
+    to: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
 ) -> None:
-    """Time engines and ways from file to answer, and publish the ratios."""
-    as_made = films_under(full_size)
-    large = at_full_size(as_made)
+    """Time engines and implementations, and publish the ratios."""
+    originals = films_under(full_size)
+    large = at_full_size(originals)
     if not large:
-        raise typer.BadParameter(f"{full_size}: holds no film of {FULL_SIZE} pixels and more")
+        raise typer.BadParameter(f"{full_size} contains no film with a side of at least {FULL_SIZE} pixels")
     classifier = Classifier(device="cpu")
     answers = [
         *compare_small(classifier, films_under(data), rounds),
         *compare_full_size(classifier, large, rounds),
     ]
-    apart, flipped = differences(classifier, as_made)
+    apart, flipped = differences(classifier, originals)
     engines, accuracy = compare_engines(model, data, rounds, processes)
     how = HOW.format(
         **accuracy,
@@ -56,7 +57,7 @@ def main(
         processes=processes,
         full_size=FULL_SIZE,
         large=len(large),
-        films=len(as_made),
+        films=len(originals),
         apart=apart,
         flipped=flipped,
     )

@@ -1,4 +1,4 @@
-"""The network alone in every engine, timed in several processes."""
+"""Time the network alone in each engine, in several processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ with import_quietly():
     )
     from benchmarks.timed_engines import KINDS
     from pneumo_export.convert import convert
-    from pneumo_export.parity.run_onnx import run_file
+    from pneumo_export.parity.run_onnx import run_output
     from pneumo_export.precisions.int8 import choose_calibration_rows
     from pneumo_train.evaluation.metrics import figures_at
     from pneumo_train.model.trained import load_trained
@@ -39,17 +39,16 @@ with import_quietly():
 
 
 def compare_engines(model: Path, data: Path, rounds: int, processes: int) -> tuple[list[Comparison], dict[str, Any]]:
-    """Time int8 as it ships beside every engine, one noise film after the other, and hold all int8 to the same limits.
+    """Time the packaged int8 file and each engine on noise films, and check all int8 networks against the same limits.
 
-    How threads and memory come to lie is another in each process, and moves engines against each other by some
-    percent; so the medians of several are taken. Frameworks that train are timed in processes apart from those that
-    only infer, which their threads and allocators slow.
+    The placement of threads and memory differs between processes and changes ratios by a few percent, hence the median
+    over several processes. Training frameworks run in separate processes, because their threads and allocators slow
+    down inference engines.
 
     Returns
     -------
     tuple
-        The comparisons, of which the aim for int8 is set beside the fastest that stays within the limits; and what
-        there is to say of accuracy.
+        The comparisons, and the values for the part on accuracy of the report.
     """
     source = load_trained(model)
     films = training_films(read_split(model.parent, data))
@@ -61,12 +60,12 @@ def compare_engines(model: Path, data: Path, rounds: int, processes: int) -> tup
         onnx.save(convert(source.keras_model), fp32)
         quantise_with_nncf(fp32, calibration, Path(folder))
         timed = [_time_in_processes(kind, model, Path(folder), rounds, processes) for kind in KINDS]
-        reference = run_file(fp32, "probability", films.pixels[rows])
-        held = [
-            hold_to_limits(name, threshold, films.targets[rows], reference, _ask(engine, films.pixels[rows]))
+        reference = run_output(fp32, "probability", films.pixels[rows])
+        accuracies = [
+            hold_to_limits(name, threshold, films.targets[rows], reference, _classify(engine, films.pixels[rows]))
             for name, engine in {OURS: ours(), **with_nncf(Path(folder))}.items()
         ]
-    aims = set_aims({name: medians[name] / medians[OURS] for medians in timed for name in medians}, held)
+    aims = set_aims({name: medians[name] / medians[OURS] for medians in timed for name in medians}, accuracies)
     comparisons = [
         Comparison("network alone", name, medians[OURS], medians[name], "ms", "peer / ours", aims.get(name))
         for medians in timed
@@ -76,18 +75,18 @@ def compare_engines(model: Path, data: Path, rounds: int, processes: int) -> tup
     accuracy = {
         "held_out": len(rows),
         "auc": figures_at(threshold, films.targets[rows], reference)["auc"],
-        "kept": "; ".join(map(str, held)),
+        "kept": "; ".join(map(str, accuracies)),
     }
     return comparisons, accuracy
 
 
 def set_aims(ratios: dict[str, float], held: list[Kept]) -> dict[str, Bound]:
-    """What is aimed at beside the fastest in fp32, and beside the fastest in int8 that stays within the limits."""
+    """Return the target ratios to the fastest fp32 engine and to the fastest int8 engine within the accuracy limits."""
     best = min((name for name in ratios if "fp32" in name), key=ratios.__getitem__)
     aims: dict[str, Bound] = {best: ("at least", 1.8)}
-    equals = [kept.name for kept in held if kept.within and kept.name in INT8_PEERS]
-    if equals:
-        aims[min(equals, key=ratios.__getitem__)] = ("at least", 1.0)
+    accurate = [kept.name for kept in held if kept.within and kept.name in INT8_PEERS]
+    if accurate:
+        aims[min(accurate, key=ratios.__getitem__)] = ("at least", 1.0)
     return aims
 
 
@@ -98,6 +97,6 @@ def _time_in_processes(kind: str, model: Path, folder: Path, rounds: int, proces
     return {name: statistics.median(medians[name] for medians in timed) for name in timed[0]}
 
 
-def _ask(engine: Engine, films: Film) -> Scores:
-    """The probabilities of decoded films, asked for one by one."""
+def _classify(engine: Engine, films: Film) -> Scores:
+    """Return the probabilities of decoded films, classified one at a time."""
     return np.array([np.ravel(np.asarray(engine(film[None])[0]))[0] for film in films], np.float32)

@@ -1,4 +1,4 @@
-"""What a benchmark found, as a table to read and as JSON that `python -m benchmarks.report` gathers."""
+"""Publish the results of a benchmark as a table and as JSON for `python -m benchmarks.report`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pneumo_infer.cpu_count import cpu_count
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("pneumo-infer", "onnxruntime", "numpy", "pillow", "openvino", "tensorflow", "keras", "torch")
-# What an int8 kernel's speed depends on.
+# The instruction sets that the speed of int8 depends on.
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 
 
@@ -27,20 +27,20 @@ Bound: TypeAlias = tuple[Literal["at most", "at least"], float]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One figure of ours beside a peer's, of the same run.
+    """A figure of this package and that of a peer, measured in the same run.
 
     Attributes
     ----------
     what
         What was measured.
     ours, theirs
-        Medians.
+        Medians, in `unit`.
     unit
-        `ms`, `MiB`, `films/s`.
+        Such as `ms`, `MiB` or `films/s`.
     ratio_of
-        Which way the ratio is: `ours / peer` or `peer / ours`.
+        Definition of the ratio: `ours / peer` or `peer / ours`.
     bound
-        What the ratio should be, as (`at most` or `at least`, value); None where nothing is aimed at.
+        Target for the ratio: (`at most` or `at least`, value), or None without a target.
     """
 
     what: str
@@ -63,25 +63,25 @@ class Comparison:
         return self.ratio <= value if direction == "at most" else self.ratio >= value
 
     def cells(self) -> list[str]:
-        """The row of a table under `HEADER`."""
-        aim = "" if self.bound is None else f"{self.bound[0]} {self.bound[1]:g}"
+        """Return the cells of a table row, in the order of `HEADER`."""
+        target = "" if self.bound is None else f"{self.bound[0]} {self.bound[1]:g}"
         outcome = {None: "", True: "reached", False: "not reached"}[self.reached]
         figures = [f"{self.ours:.4g} {self.unit}", f"{self.theirs:.4g} {self.unit}"]
-        return [self.what, self.peer, *figures, f"{self.ratio:.4g}", self.ratio_of, aim, outcome]
+        return [self.what, self.peer, *figures, f"{self.ratio:.4g}", self.ratio_of, target, outcome]
 
 
-HEADER = ["what", "peer", "ours", "peer's", "ratio", "which is", "aim", ""]
+HEADER = ["measurement", "peer", "ours", "peer's", "ratio", "defined as", "target", ""]
 
 
 def machine() -> dict[str, str]:
-    """The facts that a figure depends on."""
+    """Return the facts about the machine and packages on which figures depend."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     flags = set(facts.get("flags", facts.get("Features", "")).split())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return {
         "processor": facts.get("model name", platform.machine()),
-        "instructions": ", ".join(name for name in INSTRUCTIONS if name in flags) or "none of note",
+        "instructions": ", ".join(name for name in INSTRUCTIONS if name in flags) or "none",
         "processors": str(cpu_count()),
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
@@ -97,12 +97,14 @@ def _version(package: str) -> str | None:
 
 
 def publish(name: str, how: str, comparisons: list[Comparison], to: Path | None = None) -> None:
-    """Print a benchmark's comparisons and write them to a JSON file, `results/NAME.json` if no other is named.
+    """Print a benchmark's comparisons and write them to a JSON file.
 
     Parameters
     ----------
     how
-        How it was measured, in a sentence or two.
+        How it was measured, in one or two sentences.
+    to
+        The file to write; None means `results/NAME.json`.
     """
     facts = machine()
     console = Console(width=None)

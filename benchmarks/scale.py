@@ -1,9 +1,9 @@
-"""Memory and rate over very many films: `predict_many` should stay where it was after the first thousand.
+"""Memory and rate over a large number of films: memory should not grow after the first thousand.
 
     python -m benchmarks.scale films/ --films 100000
 
-The folder's films are read over and over through links, as a folder of that many films would be. Resident memory is
-printed at a thousand films and from there on, with its ratio to that first value; the largest is what counts.
+The films of a folder are classified repeatedly through links, as if the folder contained that many films. The result is
+the ratio of the highest resident memory to that after a thousand films.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from benchmarks.record import Comparison, publish
 from pneumo_infer import Classifier
 
 FIRST = 1000
-HOW = "Resident memory of the process while `predict_many` reads links to {files} files, {films} films in all."
+HOW = "Resident memory of the process while `predict_many` classifies {films} films, through links to {files} files."
 
 
 def main(
-    source: Annotated[Path, typer.Argument(help="A folder of films.")],
-    films: Annotated[int, typer.Option(min=2 * FIRST, help="How many to read.")] = 20_000,
+    source: Annotated[Path, typer.Argument(help="Folder of films.")],
+    films: Annotated[int, typer.Option(min=2 * FIRST, help="Number of films to classify.")] = 20_000,
     batch_size: Annotated[int, typer.Option(min=1)] = 16,
-    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+    to: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
 ) -> None:
-    """Read links to films, and print resident memory beside what it was after the first thousand."""
+    """Classify the films, print resident memory along the way, and publish the ratio."""
     paths = [path.resolve() for path in films_under(source)]
     with tempfile.TemporaryDirectory() as folder:
         for number in range(films):
@@ -49,16 +49,16 @@ def main(
                 now, rate = resident_megabytes(), count / (time.monotonic() - began)
                 most = max(most, now)
                 if count % (films // 10) == 0 or count in (FIRST, films):
-                    ratio = f"{now / first:.3f} times that after {FIRST}"
-                    print(f"{count:7} films  {now:6.1f} MB, {ratio}  {rate:5.1f} films a second", flush=True)
+                    ratio = f"{now / first:.3f} times that after {FIRST} films"
+                    print(f"{count:7} films  {now:6.1f} MB, {ratio}  {rate:5.1f} films/s", flush=True)
     compared = Comparison(
-        f"memory over {films} films", f"after {FIRST}", most, first, "MB", "ours / peer", ("at most", 1.05)
+        f"memory over {films} films", f"after {FIRST} films", most, first, "MB", "ours / peer", ("at most", 1.05)
     )
     publish("scale", HOW.format(files=len(paths), films=films), [compared], to)
 
 
 def resident_megabytes() -> float:
-    """Resident memory of this process, from the kernel (proc(5), statm)."""
+    """Return the resident memory of this process, as reported by the kernel (proc(5), statm)."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 

@@ -1,8 +1,8 @@
-"""What an installation takes on disk: `pneumo-infer[cpu]` beside TensorFlow.
+"""Installed size on disk: `pneumo-infer[cpu]` compared with TensorFlow.
 
     python -m benchmarks.size
 
-Makes two fresh virtual environments and installs into them, so it needs a package index and takes some minutes.
+Installs packages into fresh virtual environments, so it needs a package index and takes some minutes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import typer
 from benchmarks.environments import OURS, fresh_environment
 from benchmarks.record import Comparison, publish
 
-HOW = "Bytes of all files in a fresh virtual environment after `pip install`, less those of an empty one."
+HOW = "Size of all files in a fresh virtual environment after `pip install`, minus that of an empty environment."
 
 
 def main(
-    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+    to: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
 ) -> None:
     """Install both and publish the ratio."""
     empty = installed_megabytes()
@@ -30,7 +30,7 @@ def main(
 
 
 def installed_megabytes(*requirements: str) -> float:
-    """The size of a fresh virtual environment with these installed."""
+    """Return the size of a fresh virtual environment with the requirements installed."""
     with fresh_environment(*requirements) as folder:
         files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
         return sum(path.stat().st_size for path in files) / 1e6

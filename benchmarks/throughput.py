@@ -1,9 +1,10 @@
-"""A folder of films of mixed sizes, as `pneumo-infer` reads it, beside the network alone on films already decoded.
+"""Throughput for a folder of films of mixed sizes, compared with the network alone on decoded films.
 
     python -m benchmarks.throughput films/ --films 2000
 
-Ours reads files, decodes, shrinks, answers and keeps the order; the peer only calls the same network, in a session with
-onnxruntime's own defaults, on the same batches. They take turns, so that a change in the machine's speed meets both.
+`predict_many` reads, decodes and shrinks the files, and classifies them in order. The peer only runs the same network
+on the same batches, in a session with onnxruntime's defaults. Blocks of both are interleaved, so that changes in the
+speed of the machine affect both.
 """
 
 from __future__ import annotations
@@ -25,44 +26,44 @@ from pneumo_infer import Classifier
 from pneumo_infer.films.preprocess import read_pixels
 from pneumo_infer.model.info import OUTPUTS, packaged_models
 
-TURN = 200  # films
+BLOCK = 200  # films
 HOW = (
-    "{films} films from {files} files ({megapixels:.2f} megapixels on average), in turns of {turn}, batches of "
-    "{batch}; medians of the rates. Of the time that both processors had, `predict_many` used {busy:.0%}."
+    "{films} films from {files} files ({megapixels:.2f} megapixels on average), in interleaved blocks of {block} films "
+    "and batches of {batch}; medians of the rates. `predict_many` used {busy:.0%} of the available CPU time."
 )
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="A folder of films, which are read over and over.")],
-    films: Annotated[int, typer.Option(min=2 * TURN, help="How many to read.")] = 2000,
+    folder: Annotated[Path, typer.Argument(help="Folder of films, which are read repeatedly.")],
+    films: Annotated[int, typer.Option(min=2 * BLOCK, help="Number of films to classify.")] = 2000,
     batch_size: Annotated[int, typer.Option(min=1)] = 16,
-    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+    to: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
 ) -> None:
-    """Read the folder both ways, and publish the ratio of the rates."""
+    """Time both and publish the ratio of the rates."""
     files = films_under(folder)
-    random.Random(0).shuffle(files)  # large and small ones in turn
+    random.Random(0).shuffle(files)  # mixes large and small films
     paths = list(islice(cycle(files), films))
     classifier = Classifier(device="cpu")
     network = onnxruntime.InferenceSession(packaged_models()["cpu"], providers=["CPUExecutionProvider"])
     ours, alone = [], []
     busy = spent = 0.0
-    for start in range(0, films, TURN):
-        turn = paths[start : start + TURN]
-        pixels = np.stack([read_pixels(path) for path in turn])[..., None]
+    for start in range(0, films, BLOCK):
+        block = paths[start : start + BLOCK]
+        pixels = np.stack([read_pixels(path) for path in block])[..., None]
         began, used = time.perf_counter(), time.process_time()
-        answered = sum(1 for _ in classifier.predict_many(turn, batch_size))
+        classified = sum(1 for _ in classifier.predict_many(block, batch_size))
         seconds = time.perf_counter() - began
         busy, spent = busy + time.process_time() - used, spent + seconds * classifier.threads
-        ours.append(answered / seconds)
+        ours.append(classified / seconds)
         began = time.perf_counter()
-        for at in range(0, len(turn), batch_size):
+        for at in range(0, len(block), batch_size):
             network.run(OUTPUTS, {"image": pixels[at : at + batch_size]})
-        alone.append(len(turn) / (time.perf_counter() - began))
+        alone.append(len(block) / (time.perf_counter() - began))
     how = HOW.format(
         films=films,
         files=len(files),
         megapixels=megapixels(files),
-        turn=TURN,
+        block=BLOCK,
         batch=batch_size,
         busy=busy / spent,
     )
@@ -70,7 +71,7 @@ def main(
     publish(
         "throughput",
         how,
-        [Comparison("a folder of films", "the network alone", *rates, "films/s", "ours / peer", ("at least", 0.93))],
+        [Comparison("folder of films", "network alone", *rates, "films/s", "ours / peer", ("at least", 0.93))],
         to,
     )
 

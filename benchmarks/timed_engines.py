@@ -1,8 +1,8 @@
-"""Times engines in a process of their own, and prints the median milliseconds of each as JSON.
+"""Time engines in this process, and print the median milliseconds of each as JSON.
 
     python -m benchmarks.timed_engines runtimes models/pneumo-resnet50.keras FOLDER 60
 
-`benchmarks.networks` asks for it, with a folder that holds the files it made.
+`benchmarks.networks` runs this with a folder that contains the converted files.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from benchmarks.engines import (
     with_torch,
 )
 from benchmarks.films import noise_films
-from benchmarks.turns import take_turns
+from benchmarks.interleaved import time_interleaved
 
 
 def open_runtimes(_model: Path, folder: Path) -> dict[str, Engine]:
-    """Engines that only infer."""
+    """Return the engines for inference only."""
     fp32 = folder / "fp32.onnx"
     return {**with_onnxruntime(fp32), **with_openvino(fp32), **with_nncf(folder)}
 
 
 def open_tensorflow(model: Path, _folder: Path) -> dict[str, Engine]:
-    """Keras and TensorFlow, which train, too."""
+    """Return Keras and TensorFlow, which are training frameworks."""
     from pneumo_train.model.trained import load_trained
 
     return with_keras(load_trained(model).keras_model)
 
 
 def open_torch(_model: Path, _folder: Path) -> dict[str, Engine]:
-    """PyTorch, whose LLVM and TensorFlow's abort a process that loads both."""
+    """Return PyTorch, separately because a process that loads the LLVM of PyTorch and of TensorFlow aborts."""
     return with_torch()
 
 
@@ -53,9 +53,9 @@ KINDS: dict[str, Callable[[Path, Path], dict[str, Engine]]] = {
 
 
 def main(kind: str, model: Path, folder: Path, rounds: int) -> None:
-    """Let the engines of one kind and ours take turns."""
+    """Time our engine and those of one kind, interleaved."""
     engines = {OURS: ours(), **KINDS[kind](model, folder)}
-    typer.echo(json.dumps(take_turns(engines, noise_films(rounds))))
+    typer.echo(json.dumps(time_interleaved(engines, noise_films(rounds))))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Does an epoch of training wait for its films? Ours beside Keras' own folder loader, in one process, in turns.
+"""Does training wait for its films? The film cache compared with Keras' folder loader, interleaved.
 
     python -m benchmarks.training --data chest_xray --data full_size
 
-Needs the `train` extra. Both feed the same network: the first phase of a recipe, by default one that trains the head
-alone, whose cheap steps leave a loader the least time to hide in. The network alone, fed with one batch over and over,
-is what no loader can be faster than.
+Needs the `train` extra. Both feed the same network in the first phase of a recipe. The default recipe trains only the
+head; its steps are short, so loading is harder to hide. The network alone, fed with one repeated batch, is the lower
+bound for any loader.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from pneumo_train.import_quietly import import_quietly
 if TYPE_CHECKING:
     from pneumo_train.recipe import Recipe
 
-CACHE, FOLDER, NETWORK = "the cache", "image_dataset_from_directory", "the network alone"
-FORWARDS = "its trunk, forwards"
-CACHE_ALONE, FOLDER_ALONE = "the cache, without the network", "image_dataset_from_directory, without the network"
+CACHE, FOLDER, NETWORK = "cache", "image_dataset_from_directory", "network alone"
+FORWARDS = "trunk alone, forward pass"
+CACHE_ALONE, FOLDER_ALONE = "cache without network", "image_dataset_from_directory without network"
 HOW = (
-    "Milliseconds a film in epochs of {batches} batches (of a small folder's films more than once), first phase of "
-    "`{recipe}`, network with random weights; means of {rounds} epochs of each after one that compiles. Means, since "
-    "where TensorFlow tunes a dataset while it is read, as it does the folder's, an epoch may end only when the thread "
-    "that tunes has slept out; the shortest epochs show the films' own time. The network alone is fed with one batch "
-    "over and over, untuned: no loader can be faster. Most of it is the trunk's convolutions."
+    "Milliseconds per film in epochs of {batches} batches (small folders are repeated), first phase of `{recipe}`, "
+    "random weights; means of {rounds} epochs each after one warm-up epoch. Means are used because TensorFlow "
+    "autotunes the dataset of the folder, and such an epoch sometimes ends only when the tuning thread wakes up; the "
+    "shortest epochs show the time of the films themselves. `network alone` repeats one batch without autotuning, so "
+    "no loader can be faster; most of its time goes into the convolutions of the trunk."
 )
 
 
 def main(
-    data: Annotated[list[Path], typer.Option(help="Folders of films, each compared by itself.")],
-    recipe: Annotated[str, typer.Option(help="Whose first phase is timed.")] = "frozen",
-    batches: Annotated[int, typer.Option(min=4, help="Batches in each timed epoch.")] = 20,
-    rounds: Annotated[int, typer.Option(min=3, help="Epochs of each kind.")] = 12,
-    to: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+    data: Annotated[list[Path], typer.Option(help="Folder of films; repeatable, each is compared separately.")],
+    recipe: Annotated[str, typer.Option(help="Recipe whose first phase is timed.")] = "frozen",
+    batches: Annotated[int, typer.Option(min=4, help="Batches per timed epoch.")] = 20,
+    rounds: Annotated[int, typer.Option(min=3, help="Timed epochs of each kind.")] = 12,
+    to: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
 ) -> None:
-    """Time epochs from the cache and from the folder, and each without the network."""
+    """Time epochs fed from the cache and from the folder, with and without the network."""
     compared = [comparison for folder in data for comparison in compare_feeds(folder, recipe, batches, rounds)]
     publish("training", HOW.format(batches=batches, recipe=recipe, rounds=rounds), compared, to)
 
 
 def compare_feeds(data: Path, recipe_name: str, batches: int, rounds: int) -> list[Comparison]:
-    """Feed epochs in turns, and compare them."""
+    """Time interleaved epochs of each feed and compare them."""
     with import_quietly():
         import keras
     from pneumo_train.recipe import read_recipe
@@ -64,7 +64,7 @@ def compare_feeds(data: Path, recipe_name: str, batches: int, rounds: int) -> li
         for name, feed in feeds.items():
             began = time.perf_counter()
             feed()
-            if timed_round:  # the first compiles and warms up
+            if timed_round:  # the first one compiles and warms up
                 took[name].append(1000 * (time.perf_counter() - began) / (batches * recipe.fit.batch_size))
     size = f"films of {megapixels(films_under(data)):.2g} megapixels"
 
@@ -85,7 +85,7 @@ def compare_feeds(data: Path, recipe_name: str, batches: int, rounds: int) -> li
 
 
 def load_feeds(data: Path, recipe: Recipe, batches: int) -> dict[str, Callable[[], Any]]:
-    """Build the network and the loaders; name to what one epoch of so many batches does."""
+    """Build the network and the loaders, and return a function that runs one epoch for each name."""
     import keras
     import tensorflow as tf
 
@@ -122,7 +122,7 @@ def load_feeds(data: Path, recipe: Recipe, batches: int) -> dict[str, Callable[[
 
 
 def _read_folder(data: Path, batch_size: int, batches: int) -> Any:
-    """The films of a folder as Keras reads them itself, over and over until there are so many batches."""
+    """Return the films of a folder as Keras reads them, repeated to the given number of batches."""
     import keras
     import tensorflow as tf
 
@@ -131,7 +131,7 @@ def _read_folder(data: Path, batch_size: int, batches: int) -> Any:
         label_mode="binary",
         color_mode="grayscale",
         image_size=(224, 224),
-        batch_size=None,  # else the last batch of each pass would be smaller
+        batch_size=None,  # otherwise the last batch of each pass would be smaller
         seed=0,
         verbose=False,
     )

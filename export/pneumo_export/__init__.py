@@ -1,1 +1,1 @@
-"""pneumo-export: converts a trained model to one self-contained ONNX file and proves it equal before letting it out."""
+"""pneumo-export: converts a trained model to self-contained ONNX files and checks them against the Keras model."""

@@ -1,4 +1,4 @@
-"""python -m pneumo_export."""
+"""Run the command line with `python -m pneumo_export`."""
 
 from pneumo_export.cli import main
 

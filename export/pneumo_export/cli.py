@@ -1,4 +1,4 @@
-"""pneumo-export: the command line of export."""
+"""The command line of pneumo-export."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Precision(StrEnum):
-    """Precisions of the exported file."""
+    """The value of --precision."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -35,38 +35,39 @@ class Precision(StrEnum):
 def main() -> None:
     """Run pneumo-export.
 
-    Exit 0 when proved and written, 1 when a proof failed, 2 when it was called wrongly, 130 or 143 when interrupted.
+    Exit code 0: the files passed the parity check; 1: a file failed it or breaks the contract; 2: usage error, or the
+    model or films cannot be used; 130 or 143: interrupted.
     """
-    # What is half done is cleared away as after Ctrl-C.
+    # SystemExit removes temporary files on the way out, as KeyboardInterrupt does after Ctrl-C.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     app()
 
 
-DATA = typer.Option(help="Where the films of the model's split lie now, if not where they were.")
-LEAST_FILMS = typer.Option(min=16, help="The proof takes at least this many held-out films.")
+DATA = typer.Option(help="Folder with the films of the model's split, if they were moved after training.")
+LEAST_FILMS = typer.Option(min=16, help="Minimum number of held-out films for the parity check.")
 
 
 @app.callback(invoke_without_command=True)
 def export(
     context: typer.Context,
-    to: Annotated[str | None, typer.Option(help=f"The format to export to: {', '.join(FORMATS)}.")] = None,
+    to: Annotated[str | None, typer.Option(help=f"Format to export to: {', '.join(FORMATS)}.")] = None,
     model: Annotated[
-        Path | None, typer.Option(help="A .keras file of pneumo-train; the latest of runs/ if left out.")
+        Path | None, typer.Option(help="A .keras file from pneumo-train; by default the latest one in runs/.")
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="fp32 is the reference, fp16 for GPUs, int8 for CPUs.")
+        Precision, typer.Option(help="fp32 is the reference, fp16 is for GPUs, int8 for CPUs.")
     ] = Precision.ALL,
     data: Annotated[Path | None, DATA] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder to write to; one beside the model, named after the format, if left out.")
+        Path | None, typer.Option(help="Output folder; by default export/ (onnx) or triton/ next to the model.")
     ] = None,
     least_films: Annotated[int, LEAST_FILMS] = 256,
 ) -> None:
-    """Export a trained model, and prove on held-out films that the files answer as it does."""
+    """Export a trained model and check on held-out films that the files give the same results."""
     if context.invoked_subcommand:
         return
     if to not in FORMATS:
-        raise typer.BadParameter(f"give one of {', '.join(FORMATS)}", param_hint="--to")
+        raise typer.BadParameter(f"choose from {', '.join(FORMATS)}", param_hint="--to")
     with _exit_codes():
         for proof in _export(to, model, precision, data, output, least_films):
             _print_gates(proof)
@@ -74,20 +75,21 @@ def export(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="An ONNX file of pneumo-export.")],
+    file: Annotated[Path, typer.Argument(help="An ONNX file from pneumo-export.")],
     against: Annotated[
-        Path | None, typer.Option(help="The .keras file that it was made from; the one beside it if left out.")
+        Path | None,
+        typer.Option(help="The .keras file it was exported from, if not next to it or one folder up."),
     ] = None,
     data: Annotated[Path | None, DATA] = None,
     least_films: Annotated[int, LEAST_FILMS] = 256,
 ) -> None:
-    """Repeat the proof on a file that exists."""
+    """Repeat the parity check on an exported file."""
     with _exit_codes():
         with _export_extra(), import_quietly():
             from pneumo_export.parity.recheck import check_file
         proof = check_file(file, against, data, least_films)
         _print_gates(proof)
-        proof.require("export it again, and do not use this file")
+        proof.require("do not use this file; export the model again")
 
 
 def _export(
@@ -139,7 +141,7 @@ def _fail(error: PneumoError, code: int) -> None:
 
 
 def _print_gates(proof: Proof) -> None:
-    typer.echo(f"{proof.precision}: {proof.films} {proof.source} films beside Keras")
+    typer.echo(f"{proof.precision}: {proof.films} {proof.source} films, compared with Keras")
     for gate in proof.gates:
-        held = "ok" if gate.passed else "FAILED"
-        typer.echo(f"  {gate.name:58} {gate.value:10.3g}  limit {gate.limit:<7g} {held}")
+        outcome = "ok" if gate.passed else "FAILED"
+        typer.echo(f"  {gate.name:58} {gate.value:10.3g}  limit {gate.limit:<7g} {outcome}")

@@ -1,4 +1,4 @@
-"""Keras to ONNX, and what the graph must look like before anyone trusts it."""
+"""Convert Keras to ONNX, and check a graph against the contract."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from pneumo_train.model.trained import OUTPUTS
 from pneumo_train.ood.detector import distance_of
 
 OPSET = 18
-# The oldest supported onnxruntime, 1.18, reads intermediate representations up to 10; opset 18 needs 8.
+# onnxruntime 1.18, the oldest supported version, reads IR versions up to 10; opset 18 needs at least 8.
 IR_VERSION = 8
 STANDARD_DOMAINS = {"", "ai.onnx"}
-POOLING = ("GlobalAveragePool", "MatMul", "ReduceMean", "ReduceSum")  # or a head that is asked at each place
+POOLING = ("GlobalAveragePool", "MatMul", "ReduceMean", "ReduceSum")  # MatMul: a head that is applied at each position
 
 
 def convert(model: keras.Model) -> onnx.ModelProto:
     """Convert a model of pneumo-train.
 
-    The graph takes `image`, uint8 (N, 224, 224, 1), and gives `logit`, `probability` and `domain_distance`, float32
-    (N,) each, and `heatmap`, float32 (N, S, S), as many cells as the last activations have.
+    Returns
+    -------
+    onnx.ModelProto
+        A graph with the input `image`, uint8 (N, 224, 224, 1), and the outputs `logit`, `probability` and
+        `domain_distance`, float32 (N,) each, and `heatmap`, float32 (N, S, S). S is the size of the last activations.
     """
     trunk = model.get_layer("trunk")
 
@@ -49,27 +52,36 @@ def convert(model: keras.Model) -> onnx.ModelProto:
 
 
 def check_graph(proto: onnx.ModelProto, name: str) -> None:
-    """Hold a graph against the contract.
+    """Check a graph against the contract.
+
+    Parameters
+    ----------
+    name
+        The file name, for error messages.
 
     Raises
     ------
     GraphError
-        It is not valid ONNX, has other inputs or outputs, needs operators beyond the standard's, or is too new.
+        The graph is not valid ONNX, has other inputs or outputs, uses non-standard operators, keeps weights in other
+        files, or has an opset or IR version that is too new.
     """
     try:
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # the checker and the shape inference raise different classes
         raise GraphError(
-            name, f"is no valid ONNX graph ({str(error).splitlines()[0]})", "report this as a bug"
+            name, f"not a valid ONNX graph ({str(error).splitlines()[0]})", "report this as a bug"
         ) from error
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
     problems = [
-        f"needs the operators of {domain!r}" for domain in {node.domain for node in proto.graph.node} - STANDARD_DOMAINS
+        f"uses operators of the domain {domain!r}"
+        for domain in {node.domain for node in proto.graph.node} - STANDARD_DOMAINS
     ]
     if opsets.get("", 0) > OPSET or proto.ir_version > IR_VERSION:
-        problems.append(f"has opset {opsets.get('')} and IR {proto.ir_version}, beyond {OPSET} and {IR_VERSION}")
+        problems.append(
+            f"has opset {opsets.get('')} and IR version {proto.ir_version}; the limits are {OPSET} and {IR_VERSION}"
+        )
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in proto.graph.initializer):
-        problems.append("keeps weights in other files")
+        problems.append("stores weights in external files")
     seen = {value.name: _type(value) for value in (*proto.graph.input, *proto.graph.output)}
     wanted = {
         "image": (TensorProto.UINT8, ("N", 224, 224, 1)),
@@ -77,19 +89,19 @@ def check_graph(proto: onnx.ModelProto, name: str) -> None:
         **dict.fromkeys(OUTPUTS, (TensorProto.FLOAT, ("N",))),
     }
     if seen != wanted:
-        problems.append(f"takes and gives {seen}, not {wanted}")
+        problems.append(f"has inputs and outputs {seen}, expected {wanted}")
     if problems:
-        raise GraphError(name, "; ".join(problems), "convert the model again with the pinned versions")
+        raise GraphError(name, "; ".join(problems), "convert the model again with the pinned package versions")
 
 
 def heatmap_side(proto: onnx.ModelProto) -> int:
-    """How many cells a heatmap has along a side, in a graph that `check_graph` found to be right."""
+    """Return the height and width of a heatmap, in cells, of a graph that has passed `check_graph`."""
     heatmap = next(value for value in proto.graph.output if value.name == "heatmap")
     return int(heatmap.type.tensor_type.shape.dim[-1].dim_value)
 
 
 def _square(heatmap: tuple[int, tuple[str | int, ...]] | None) -> tuple[str | int, str | int]:
-    """The two sides that the contract allows a heatmap like this one."""
+    """Return the height and width that the contract requires of a heatmap."""
     _, shape = heatmap or (0, ())
     side = shape[-1] if shape else None
     if isinstance(side, int) and side in HEATMAP_SIDES:
@@ -99,14 +111,14 @@ def _square(heatmap: tuple[int, tuple[str | int, ...]] | None) -> tuple[str | in
 
 
 def outside_convolutions(graph: onnx.GraphProto) -> list[str]:
-    """Name the nodes that come before the first convolution, or after the maps of one have been pooled.
+    """List the nodes before the first convolution and those after pooling, which keep full precision.
 
-    What a film is scaled by, and what the answers are made of, is little work and needs every digit.
+    Input scaling and the computation of the outputs take little time and are sensitive to rounding.
     """
     convolved: set[str] = set()
     pooled: set[str] = set()
     outside = []
-    for node in graph.node:  # in an order in which each node follows its inputs
+    for node in graph.node:  # in topological order
         if convolved.intersection(node.input) or node.op_type == "Conv":
             convolved.update(node.output)
         if pooled.intersection(node.input) or (node.op_type in POOLING and convolved.intersection(node.input)):

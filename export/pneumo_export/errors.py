@@ -1,4 +1,4 @@
-"""Why a model was not exported."""
+"""The errors of pneumo-export."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pneumo_infer.errors import PneumoError
 
 
 class ExportError(PneumoError, ValueError):
-    """There is nothing that can be exported, or no room to write it to."""
+    """The model or the films cannot be exported or checked, or the output folder cannot be written."""
 
 
 class GraphError(PneumoError, ValueError):
-    """A graph does not follow the contract."""
+    """An ONNX file breaks the contract, or was made from another Keras model."""
 
 
 class ParityError(PneumoError, ValueError):
-    """A file does not give the answers of the Keras model that it was made from."""
+    """The outputs of an ONNX file differ from those of its Keras model by more than the limits allow."""

@@ -1,4 +1,4 @@
-"""What a model file says of itself."""
+"""The metadata of an exported file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ INTENDED_USE = (
 def add_metadata(
     proto: onnx.ModelProto, source: TrainedModel, precision: str, domain_limit: float, reference: Reference
 ) -> None:
-    """Write the contract's `pneumo.*` entries, and the rest of the model's description.
+    """Write the contract's `pneumo.*` entries and the rest of the model's description into a graph.
 
-    `domain_limit` and `reference` are the file's own.
+    Parameters
+    ----------
+    domain_limit, reference
+        Measured with this file, since its distances differ from those of the Keras model.
     """
     described = source.description.model_dump(mode="json", include=set(FileDescription.model_fields))
     entries = {

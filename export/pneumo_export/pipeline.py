@@ -1,4 +1,4 @@
-"""From a trained model to proved files: everything is made and proved in a folder aside, and only then moved."""
+"""Export a trained model: write and check all files in a temporary folder, then move them to the output folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pneumo_export.errors import ExportError
 from pneumo_export.metadata import add_metadata
 from pneumo_export.parity.keras_reference import keras_reference
 from pneumo_export.parity.proof import ParityFilms, Proof, prove
-from pneumo_export.parity.run_onnx import run_file, run_outputs
+from pneumo_export.parity.run_onnx import run_output, run_outputs
 from pneumo_export.precisions.fp16 import convert_to_fp16
 from pneumo_export.precisions.int8 import choose_calibration_rows, quantise
 from pneumo_export.rewrites.half_storage import store_in_half
@@ -33,7 +33,7 @@ from pneumo_train.training.run import training_films
 PRECISIONS = ("fp32", "fp16", "int8")
 ENOUGH_FILMS = 256
 FIGURES = "figures"
-WRITTEN_BESIDE = ("metrics.json", "parity.json", "MODEL_CARD.md", CHECKSUMS)
+REPORT_FILES = ("metrics.json", "parity.json", "MODEL_CARD.md", CHECKSUMS)
 
 
 def export_onnx(
@@ -43,16 +43,18 @@ def export_onnx(
     precisions: tuple[str, ...],
     least_films: int = ENOUGH_FILMS,
 ) -> list[Proof]:
-    """Write a model's ONNX files, `parity.json`, `metrics.json` and `MODEL_CARD.md`; all of them, or none.
+    """Write a model's ONNX files, `parity.json`, `metrics.json` and `MODEL_CARD.md`: all of them or none.
 
     Parameters
     ----------
     decoded
-        The films in the split that the model was trained with.
+        The films of the split that the model was trained with.
+    output
+        The folder to write to; created if missing.
     precisions
-        Of `PRECISIONS`, those to write.
+        The precisions to write, a subset of `PRECISIONS`.
     least_films
-        A proof on fewer films is refused.
+        Minimum number of films for the parity check.
 
     Returns
     -------
@@ -62,9 +64,9 @@ def export_onnx(
     Raises
     ------
     GraphError, ParityError
-        A file is not what it should be; nothing was written.
+        A file breaks the contract or differs from Keras; nothing was written.
     ExportError
-        The network gives too coarse heatmaps, there are too few films, or the folder cannot be written.
+        The heatmaps are too coarse, there are too few films, or the folder cannot be written.
     """
     require_heatmaps(source)
     films = parity_films(decoded, least_films)
@@ -75,23 +77,24 @@ def export_onnx(
             files = make_files(source, decoded, staged, precisions)
             proofs = publish(files, source, films, staged, output)
     except OSError as error:
-        raise ExportError(str(output), f"cannot be written ({error.strerror})", "name another --output") from error
+        raise ExportError(str(output), f"cannot be written ({error.strerror})", "choose another --output") from error
     return proofs
 
 
 def require_heatmaps(source: TrainedModel) -> None:
-    """Refuse a network with coarser heatmaps than the contract allows.
+    """Check that a network's heatmaps are as fine as the contract requires.
 
     Raises
     ------
     ExportError
-        The message says what to do.
+        They are too coarse.
     """
-    heatmap = source.keras_model.get_layer("trunk").output["heatmap"]
-    if heatmap.shape[-1] < HEATMAP_SIDES[0]:
+    size = source.keras_model.get_layer("trunk").output["heatmap"].shape[-1]
+    least = HEATMAP_SIDES[0]
+    if size < least:
         raise ExportError(
             source.path.name,
-            f"gives heatmaps of {heatmap.shape[-1]} x {heatmap.shape[-1]} places, fewer than {HEATMAP_SIDES[0]} a side",
+            f"has heatmaps of {size} x {size} cells, but the minimum is {least} x {least}",
             "train with network.output_stride=16, or with a larger image_size in the last phase",
         )
 
@@ -99,11 +102,17 @@ def require_heatmaps(source: TrainedModel) -> None:
 def make_files(
     source: TrainedModel, decoded: DecodedFilms, staged: Path, precisions: tuple[str, ...]
 ) -> dict[str, Path]:
-    """Convert, halve and quantise into a folder aside; precision to file."""
+    """Write the ONNX files of a model into a temporary folder.
+
+    Returns
+    -------
+    dict
+        Precision to file.
+    """
     films = training_films(decoded)
     files = {precision: staged / f"pneumo-resnet50-{precision}.onnx" for precision in PRECISIONS}
     converted = convert(source.keras_model)
-    normalise_names(converted)  # before anything is made of it whose order may follow the names
+    normalise_names(converted)  # first, since the order of quantised nodes may depend on the names
     onnx.save(converted, files["fp32"])
     if "fp16" in precisions:
         convert_to_fp16(files["fp32"], files["fp16"])
@@ -113,10 +122,10 @@ def make_files(
     validation = films.rows["validation"]
     for precision in precisions:
         proto = onnx.load(files[precision])
-        # Quantisation moves distances, so that each file has a limit and a reference of its own.
-        asked = ("probability", "domain_distance")
-        probabilities, distances = run_outputs(files[precision], asked, films.pixels[validation])
-        degraded = run_file(files[precision], "domain_distance", degrade(films.pixels[validation], LIMIT_SEED))
+        # Quantisation changes the distances, so each file gets its own limit and reference.
+        outputs = ("probability", "domain_distance")
+        probabilities, distances = run_outputs(files[precision], outputs, films.pixels[validation])
+        degraded = run_output(files[precision], "domain_distance", degrade(films.pixels[validation], LIMIT_SEED))
         limit = choose_limit(np.concatenate([distances, degraded]))
         reference = measure_reference(probabilities, distances, films.targets[validation], limit)
         normalise_names(proto)
@@ -130,12 +139,24 @@ def make_files(
 def publish(
     files: dict[str, Path], source: TrainedModel, films: ParityFilms, staged: Path, output: Path
 ) -> list[Proof]:
-    """Check and prove files, and move them to their final names only once every one of them has passed.
+    """Check all files against the contract and Keras, and move them to the output folder if all pass.
+
+    Parameters
+    ----------
+    files
+        Precision to file, as from `make_files`.
+    staged
+        The temporary folder with the files, on the same disk as `output`.
+
+    Returns
+    -------
+    list of Proof
+        One for each file.
 
     Raises
     ------
     GraphError, ParityError
-        A file failed; the output folder is as it was.
+        A file failed; the output folder is unchanged.
     """
     for file in files.values():
         check_graph(onnx.load(file), file.name)
@@ -152,28 +173,28 @@ def publish(
         card.write(model_card(source, proofs, sizes, {f"{FIGURES}/{name}": text for name, text in pictures.items()}))
     with atomic_write(staged / CHECKSUMS) as checksums:
         checksums.writelines(f"{digest}  {name}\n" for name, digest in _digests(files, output).items())
-    # The list of digests goes first and comes last, so that at no moment it refuses a file that is whole.
+    # Remove the list of digests first and write it last, so that it never rejects a complete file.
     (output / CHECKSUMS).unlink(missing_ok=True)
     (output / FIGURES).mkdir(exist_ok=True)
-    for name in [*(file.name for file in files.values()), *(f"{FIGURES}/{name}" for name in pictures), *WRITTEN_BESIDE]:
+    for name in [*(file.name for file in files.values()), *(f"{FIGURES}/{name}" for name in pictures), *REPORT_FILES]:
         (staged / name).replace(output / name)
     return proofs
 
 
 def _digests(files: dict[str, Path], output: Path) -> dict[str, str]:
-    """The digests of the new files, and of the earlier ones that stay beside them."""
+    """Return the digests of the new files and of earlier files that stay in the output folder."""
     earlier = {file.name: file for file in output.glob("*.onnx")}
     new = {file.name: file for file in files.values()}
     return {name: file_digest(file) for name, file in sorted((earlier | new).items())}
 
 
 def parity_films(decoded: DecodedFilms, least_films: int) -> ParityFilms:
-    """The validation films; where they are too few, the test films beside them.
+    """Return the validation films, together with the test films if the former are too few.
 
     Raises
     ------
     ExportError
-        Both together are too few.
+        There are fewer than `least_films` in total.
     """
     films = training_films(decoded)
     source, rows = "validation", films.rows["validation"]
@@ -182,8 +203,8 @@ def parity_films(decoded: DecodedFilms, least_films: int) -> ParityFilms:
     if len(rows) < least_films:
         raise ExportError(
             f"{len(rows)} {source} films",
-            f"are too few for a proof, which takes {least_films}",
-            "train on more films, or lower --least-films knowing that the proof is weaker",
+            f"too few for the parity check, which needs {least_films}",
+            "train on more films, or lower --least-films for a weaker check",
         )
     paths = [decoded.root / decoded.films[row].path for row in rows]
     return ParityFilms(paths, decoded.pixels[rows], films.targets[rows], source)

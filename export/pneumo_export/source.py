@@ -1,4 +1,4 @@
-"""Which model is exported where none is named."""
+"""Find the model to export if --model is not given."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pneumo_train.model.trained import MODEL_FILE, description_of
 
 
 def latest_model(runs: Path) -> Path:
-    """Find the model that was trained last.
+    """Return the Keras file of the run that finished last.
 
     Raises
     ------
     ExportError
-        No run below the folder has finished.
+        The folder contains no finished run.
     """
     finished = [path for path in runs.glob(f"*/{MODEL_FILE}") if description_of(path).exists()]
     if not finished:
-        raise ExportError(str(runs), "holds no finished run", "train one with pneumo-train, or give --model FILE.keras")
+        raise ExportError(
+            str(runs), "contains no finished run", "train one with pneumo-train, or give --model FILE.keras"
+        )
     return max(finished, key=lambda path: path.stat().st_mtime_ns)

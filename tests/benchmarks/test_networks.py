@@ -1,4 +1,4 @@
-"""An engine is aimed at for its speed only where it keeps what ours keeps."""
+"""An int8 engine is a target for speed only if it is as accurate as ours has to be."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def kept(name: str, missed: int) -> Kept:
     return hold_to_limits(name, 0.5, TARGETS, probabilities(0), probabilities(missed))
 
 
-def test_labels_that_flip_are_counted_and_held_to_the_limits() -> None:
+def test_flipped_labels_are_counted_and_compared_with_the_limits() -> None:
     assert (kept("same", 0).flipped, kept("same", 0).within) == (0, True)
     lost = kept("lost", 50)
     assert (lost.flipped, lost.within) == (50, False)
     assert lost.sensitivity == pytest.approx(0.9)
-    assert str(lost).endswith("50 labels flipped, beyond the limits")
+    assert str(lost).endswith("50 labels flipped, outside the limits")
 
 
-def test_aims_are_beside_the_fastest_fp32_and_the_fastest_int8_within_the_limits() -> None:
+def test_targets_are_the_fastest_fp32_and_the_fastest_int8_within_the_limits() -> None:
     both = set_aims(RATIOS, [kept("ours", 0), kept(INT8_PEERS[0], 0), kept(INT8_PEERS[1], 0)])
     assert both == {"OpenVINO, fp32": ("at least", 1.8), INT8_PEERS[0]: ("at least", 1.0)}
     one = set_aims(RATIOS, [kept("ours", 0), kept(INT8_PEERS[0], 50), kept(INT8_PEERS[1], 0)])

@@ -47,5 +47,5 @@ def test_a_network_with_coarse_heatmaps_is_refused(tiny_run: Path, tmp_path: Pat
         check=False,
     )
     assert done.returncode == 2
-    assert "model.keras: gives heatmaps of 4 x 4 places" in " ".join(done.stderr.split())
+    assert "model.keras: has heatmaps of 4 x 4 cells" in " ".join(done.stderr.split())
     assert not (tmp_path / "out").exists()

@@ -25,7 +25,7 @@ def first_layers(
     mode: str = "constant",
     padded_is_seen: bool = False,
 ) -> onnx.ModelProto:
-    """A film less the mean of each row's mean, with zeros around it if asked for, then convolved."""
+    """A film less the mean of each row's mean, optionally padded with zeros, then convolved."""
     convolved = channels + (around[3] + around[7] if around else 0)
     weights = np.random.default_rng(0).normal(size=(5, convolved // group, kernel, kernel)).astype(np.float32)
     constants = {"weights": weights, "rows": np.array([2]), "columns": np.array([1])}

@@ -1,4 +1,4 @@
-"""What is not equal to Keras is not let out."""
+"""Files that differ from Keras are not written."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_graph_with_other_weights_is_refused_and_earlier_files_stay(staged: St
     output.mkdir()
     (output / "pneumo-resnet50-fp32.onnx").write_text("an earlier release")
     tamper(staged.files["fp32"], lambda proto: scale_largest_weights(proto, 1.05))
-    with pytest.raises(ParityError, match=r"fp32: differs from Keras on .* most on: .*\.jpeg 0\.\d+ -> 0\.\d+"):
+    with pytest.raises(ParityError, match=r"fp32: differs from Keras on .* differences: .*\.jpeg 0\.\d+ -> 0\.\d+"):
         publish(staged.files, staged.source, staged.films, staged.folder, output)
     assert [path.name for path in output.iterdir()] == ["pneumo-resnet50-fp32.onnx"]
     assert (output / "pneumo-resnet50-fp32.onnx").read_text() == "an earlier release"
@@ -102,10 +102,10 @@ def drop_node(proto: onnx.ModelProto) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (rename_output, "takes and gives"),
-        (fix_batch, "takes and gives"),
-        (newer_opset, "opset 21|no valid ONNX"),
-        (drop_node, "is no valid ONNX graph"),
+        (rename_output, "has inputs and outputs"),
+        (fix_batch, "has inputs and outputs"),
+        (newer_opset, "opset 21|not a valid ONNX"),
+        (drop_node, "not a valid ONNX graph"),
     ],
 )
 def test_graphs_that_break_the_contract_are_refused(
@@ -141,9 +141,9 @@ def test_a_gate_without_a_number_does_not_pass() -> None:
     assert not Gate("difference", float("nan"), 1.0).passed
 
 
-def test_too_few_films_are_no_proof(tiny: TinyTraining, tiny_run: Path) -> None:
+def test_too_few_films_are_refused(tiny: TinyTraining, tiny_run: Path) -> None:
     decoded = read_split(tiny_run)
-    with pytest.raises(ExportError, match="too few for a proof, which takes 256"):
+    with pytest.raises(ExportError, match="too few for the parity check, which needs 256"):
         parity_films(decoded, least_films=256)
     assert parity_films(decoded, least_films=40).source == "validation and test"
 
@@ -156,7 +156,7 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
 def test_what_cannot_be_exported(tmp_path: Path, tiny_run: Path) -> None:
     nothing = run(cwd=tmp_path)
     assert nothing.returncode == 2
-    assert "holds no finished run" in nothing.stderr
+    assert "contains no finished run" in nothing.stderr
     (tmp_path / "model.keras").write_text("no model")
     undescribed = run("--model", tmp_path / "model.keras")
     assert undescribed.returncode == 2
@@ -164,4 +164,4 @@ def test_what_cannot_be_exported(tmp_path: Path, tiny_run: Path) -> None:
     (tmp_path / "model.json").write_bytes((tiny_run / "model.json").read_bytes())
     damaged = run("--model", tmp_path / "model.keras")
     assert damaged.returncode == 2
-    assert "is no Keras model" in damaged.stderr
+    assert "not a Keras model" in damaged.stderr

@@ -1,4 +1,4 @@
-"""The proof repeated on a file that exists."""
+"""The parity check repeated on an exported file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_file_of_another_model(published: Path, tmp_path: Path) -> None:
     source = published.parent / "model.keras"
     with source.open("ab") as altered:
         altered.write(b"\0")
-    with pytest.raises(ExportError, match="from a Keras file that is not beside it"):
+    with pytest.raises(ExportError, match="the Keras file it was exported from is not next to it"):
         check_file(file, against=None, data=None, least_films=16)
-    with pytest.raises(GraphError, match="was not made from"):
+    with pytest.raises(GraphError, match="was not exported from"):
         check_file(file, against=source, data=None, least_films=16)

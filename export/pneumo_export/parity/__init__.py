@@ -1,1 +1,1 @@
-"""Proof that a file answers as the Keras model does."""
+"""Check that an exported file gives the same results as the Keras model."""

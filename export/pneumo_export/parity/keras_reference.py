@@ -1,4 +1,4 @@
-"""What the Keras model says of the films that a file is held against."""
+"""The outputs of the Keras model that exported files are compared with."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ HEATMAP_FILMS = 64
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The Keras model's answers.
+    """The outputs of the Keras model for the films of the parity check.
 
     Attributes
     ----------
     probabilities, distances
         float32 (N,).
     in_domain
-        bool (N,), under the Keras model's own limit.
+        bool (N,), with the limit of the Keras model.
     heatmap_rows
-        Which of the films `heatmaps` are of, spread over all of them.
+        int (M,), the indices of the films in `heatmaps`, spread evenly over all films.
     heatmaps
         float32 (M, h, w).
     adversarial
-        float32 (A,), the probabilities of `adversarial_films`.
+        float32 (A,), the probabilities for `adversarial_films`.
     """
 
     probabilities: Scores
@@ -45,7 +45,7 @@ class Reference:
 
 
 def adversarial_films() -> Film:
-    """All black, all white, noise, and a single bright pixel: uint8 (4, 224, 224, 1)."""
+    """Return a black film, a white one, noise, and a single bright pixel: uint8 (4, 224, 224, 1)."""
     films = np.zeros((4, NETWORK_SIZE, NETWORK_SIZE, 1), np.uint8)
     films[1] = 255
     films[2] = np.random.default_rng(0).integers(0, 256, films[2].shape)
@@ -54,12 +54,12 @@ def adversarial_films() -> Film:
 
 
 def keras_reference(source: TrainedModel, pixels: Film) -> Reference:
-    """Read decoded films, uint8 (N, 224, 224, 1), with the Keras model."""
-    answers = predict(source.keras_model, pixels, AT_ONCE)
+    """Run the Keras model on decoded films, uint8 (N, 224, 224, 1)."""
+    outputs = predict(source.keras_model, pixels, AT_ONCE)
     rows = np.unique(np.linspace(0, len(pixels) - 1, HEATMAP_FILMS).astype(np.intp))
-    distances = answers["domain_distance"][:, 0]
+    distances = outputs["domain_distance"][:, 0]
     return Reference(
-        probabilities=answers["probability"][:, 0],
+        probabilities=outputs["probability"][:, 0],
         distances=distances,
         in_domain=distances <= source.description.ood.limit,
         heatmap_rows=rows,

@@ -1,4 +1,4 @@
-"""Proof that a file answers as the Keras model that it was made from does, on real films."""
+"""The parity check: compare an exported file with its Keras model on real films."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pneumo_export.errors import ParityError
-from pneumo_export.parity.gates import LIMITS, Gate, column, gate_of_adversarial, gates_of_equality, gates_of_figures
+from pneumo_export.parity.gates import LIMITS, Gate, adversarial_gate, column, equality_gates, figure_gates
 from pneumo_export.parity.keras_reference import Reference, adversarial_films
 from pneumo_infer import Classifier
 from pneumo_infer.films.raster import Film
@@ -24,7 +24,7 @@ WORST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class ParityFilms:
-    """Films that the network has not learned from.
+    """Held-out films for the parity check.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class ParityFilms:
     targets
         float32 (N,), 1 for PNEUMONIA.
     source
-        Names the set, for the report.
+        The name of the set, for the report.
     """
 
     paths: Sequence[Path]
@@ -46,14 +46,18 @@ class ParityFilms:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What one file did on the films, beside Keras.
+    """The result of the parity check of one file.
 
     Attributes
     ----------
+    films
+        The number of films.
+    source
+        The name of the set of films.
     figures
-        ROC AUC, sensitivity and specificity at the default operating point, of Keras and of the file.
+        ROC AUC, sensitivity and specificity at the default operating point, for `keras` and `onnx`.
     worst
-        The films with the largest differences, with both probabilities, largest first.
+        The films with the largest differences, largest first: path and both probabilities.
     """
 
     precision: str
@@ -68,46 +72,58 @@ class Proof:
         return all(gate.passed for gate in self.gates)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, with each gate's outcome."""
+        """Return the result as JSON-ready values, with `passed` for each gate."""
         gates = [{**asdict(gate), "passed": gate.passed} for gate in self.gates]
         return {**asdict(self), "gates": gates}
 
     def require(self, remedy: str) -> None:
-        """Raise if a gate failed, and say what follows from that.
+        """Raise an error if a gate failed.
+
+        Parameters
+        ----------
+        remedy
+            The last part of the error message.
 
         Raises
         ------
         ParityError
-            Names the gates, and the films that differ most.
+            Lists the failed gates and the films that differ most.
         """
         if self.passed:
             return
-        failed = "; ".join(f"{g.name} {g.value:.3g}, limit {g.limit:.3g}" for g in self.gates if not g.passed)
-        films = "; ".join(f"{w['path']} {w['keras']:.6f} -> {w['onnx']:.6f}" for w in self.worst)
+        failed = ", ".join(f"{g.name} {g.value:.3g} (limit {g.limit:.3g})" for g in self.gates if not g.passed)
+        films = ", ".join(f"{w['path']} {w['keras']:.6f} -> {w['onnx']:.6f}" for w in self.worst)
         raise ParityError(
             self.precision,
-            f"differs from Keras on {self.films} {self.source} films: {failed}; most on: {films}",
+            f"differs from Keras on {self.films} {self.source} films: {failed}; largest differences: {films}",
             remedy,
         )
 
 
 def prove(file: Path, precision: str, reference: Reference, films: ParityFilms) -> Proof:
-    """Read the films with a file, from their bytes to their labels as `pneumo-infer` does, and compare.
+    """Classify the films from their files, as `pneumo-infer` does, and compare the results with Keras.
 
     Parameters
     ----------
     precision
-        `fp32`: every probability within 1e-5 and no label flipped at any operating point; domain distances within
-        1e-4 of themselves, and heatmaps that correlate with Keras' at 0.999 and more. `fp16` and
-        `int8`: ROC AUC, sensitivity and specificity at the default operating point, the share of films in and out of
-        the domain and the median heatmap, within `LIMITS`.
+        Selects the gates. `fp32`: every probability within 1e-5, no label flipped at any operating point, domain
+        distances within a relative 1e-4, and heatmaps that correlate with those of Keras by at least 0.999. `fp16` and
+        `int8`: within `LIMITS`, for ROC AUC, sensitivity and specificity at the default operating point, the share of
+        films with another `in_domain`, and the median heatmap.
+    reference
+        The outputs of the Keras model for the same films.
+
+    Raises
+    ------
+    ImageError
+        A film cannot be read.
     """
     classifier = Classifier(file, device="cpu")
-    answers = list(classifier.predict_many(films.paths, batch_size=ONNX_BATCH))
-    for answer in answers:
-        if answer.error:
-            raise answer.error
-    probabilities = column(answers, "probability")
+    predictions = list(classifier.predict_many(films.paths, batch_size=ONNX_BATCH))
+    for prediction in predictions:
+        if prediction.error:
+            raise prediction.error
+    probabilities = column(predictions, "probability")
     figures = {
         "keras": figures_at(classifier.threshold, films.targets, reference.probabilities),
         "onnx": figures_at(classifier.threshold, films.targets, probabilities),
@@ -116,15 +132,15 @@ def prove(file: Path, precision: str, reference: Reference, films: ParityFilms) 
     if precision == "fp32":
         alone = [classifier.predict(path) for path in films.paths[:FILMS_READ_ALONE]]
         thresholds = [point.threshold for point in classifier.model.operating_points.values()]
-        gates = gates_of_equality(reference, answers, alone, thresholds)
+        gates = equality_gates(reference, predictions, alone, thresholds)
     else:
-        gates = gates_of_figures(reference, answers, figures, LIMITS[precision])
+        gates = figure_gates(reference, predictions, figures, LIMITS[precision])
     adversarial = [classifier.predict(film[:, :, 0]) for film in adversarial_films()]
     return Proof(
         precision=precision,
         films=len(films.paths),
         source=films.source,
-        gates=[*gates, gate_of_adversarial(precision, reference, adversarial)],
+        gates=[*gates, adversarial_gate(precision, reference, adversarial)],
         figures=figures,
         worst=[
             {

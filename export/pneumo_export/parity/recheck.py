@@ -1,4 +1,4 @@
-"""The proof of a file that exists already, repeated."""
+"""Repeat the parity check of an exported file."""
 
 from __future__ import annotations
 
@@ -19,27 +19,31 @@ from pneumo_train.training.run import read_split
 
 
 def check_file(file: Path, against: Path | None, data: Path | None, least_films: int) -> Proof:
-    """Hold an ONNX file against the contract, and its answers against the Keras model that it was made from.
+    """Check an ONNX file against the contract, and its results against the Keras model it was exported from.
 
     Parameters
     ----------
     against
-        The Keras file; if None, the one that lies beside the ONNX file or beside its folder.
+        The Keras file. None looks for it next to the ONNX file and one folder up.
     data
-        Where the films of the split beside the Keras file lie, if not where the run found them.
+        The folder with the films of the model's split, if they were moved after training.
+    least_films
+        Minimum number of films for the parity check.
 
     Raises
     ------
-    ModelError, GraphError
-        The file is none of ours, or breaks the contract.
+    ModelError
+        The file was not written by pneumo-export, or was altered.
+    GraphError
+        The file breaks the contract, or was exported from another Keras model.
     ExportError
-        The Keras file cannot be found.
+        The Keras file cannot be found, or there are too few films.
     """
     described = Classifier(file, device="cpu").model.metadata
     check_graph(onnx.load(file), file.name)
     source = load_trained(against or _find_source(file, described["source_sha256"]))
     if source.sha256 != described["source_sha256"]:
-        raise GraphError(file.name, f"was not made from {source.path}", "name the right file with --against")
+        raise GraphError(file.name, f"was not exported from {source.path}", "give the right file with --against")
     films = parity_films(read_split(source.path.parent, data), least_films)
     return prove(file, described["precision"], keras_reference(source, films.pixels), films)
 
@@ -49,7 +53,9 @@ def _find_source(file: Path, sha256: str) -> Path:
         if file_digest(path) == sha256:
             return path
     raise ExportError(
-        file.name, "was made from a Keras file that is not beside it", "name that file with --against FILE.keras"
+        file.name,
+        "the Keras file it was exported from is not next to it or one folder up",
+        "give that file with --against FILE.keras",
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs a file that has not been described yet, so that `Classifier` would not open it."""
+"""Run ONNX files that have no metadata yet, which `Classifier` would reject."""
 
 from __future__ import annotations
 
@@ -14,14 +14,40 @@ from pneumo_train.model.calibration import Scores
 AT_ONCE = 16
 
 
-def run_file(file: Path, output: str, films: Film) -> Scores:
-    """Give one output of an ONNX file for decoded films, uint8 (N, 224, 224, 1)."""
+def run_output(file: Path, output: str, films: Film) -> Scores:
+    """Run an ONNX file on films and return one of its outputs.
+
+    Parameters
+    ----------
+    output
+        The name of the output.
+    films
+        uint8 (N, 224, 224, 1).
+
+    Returns
+    -------
+    ndarray
+        float32 (N, ...).
+    """
     return run_outputs(file, (output,), films)[0]
 
 
 def run_outputs(file: Path, outputs: Sequence[str], films: Film) -> list[Scores]:
-    """Give several outputs of an ONNX file for decoded films, uint8 (N, 224, 224, 1), in the order asked for."""
+    """Run an ONNX file on films and return several of its outputs.
+
+    Parameters
+    ----------
+    outputs
+        The names of the outputs.
+    films
+        uint8 (N, 224, 224, 1).
+
+    Returns
+    -------
+    list of ndarray
+        float32 (N, ...) each, in the order of `outputs`.
+    """
     session, _ = open_session(file, "cpu")
     starts = range(0, len(films), AT_ONCE)
-    answers = [session.run(list(outputs), {"image": films[start : start + AT_ONCE]}) for start in starts]
-    return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+    batches = [session.run(list(outputs), {"image": films[start : start + AT_ONCE]}) for start in starts]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

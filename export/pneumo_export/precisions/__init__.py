@@ -1,1 +1,1 @@
-"""fp32 to fp16 and int8."""
+"""Convert fp32 to fp16 and int8."""

@@ -1,4 +1,4 @@
-"""fp32 to fp16, for GPUs: half the size, and on their tensor cores several times as fast."""
+"""Convert fp32 to fp16, which halves the size and is several times faster on the tensor cores of GPUs."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ from pneumo_export.convert import outside_convolutions
 def convert_to_fp16(fp32: Path, fp16: Path) -> None:
     """Write a version of a graph whose convolutions compute in float16; inputs and outputs keep their types.
 
-    What a film is scaled by and what the answers are made of stays in float32: a variance of grey levels, or a distance
-    in which large numbers cancel, does not fit into 11 bits. That is why the converter that comes with onnxruntime is
-    not used: it rounds each tensor between two operators that stay in float32, too.
+    Input scaling and the computation of the outputs stay in float32, because a variance of grey levels, or a distance
+    in which large numbers cancel, needs more than the 11 significant bits of float16. The converter of onnxruntime is
+    not suitable: it also rounds tensors between two operators that stay in float32.
+
+    Parameters
+    ----------
+    fp32, fp16
+        The file to read and the file to write.
     """
     proto = onnx.load(fp32)
     graph = proto.graph
     kept = set(outside_convolutions(graph))
-    made_in_half = {name for node in graph.node if node.name not in kept for name in node.output}
+    half_outputs = {name for node in graph.node if node.name not in kept for name in node.output}
     constants = {tensor.name: tensor for tensor in graph.initializer}
     nodes: list[onnx.NodeProto] = []
-    cast: dict[str, str] = {}  # a tensor to its name in the other precision
+    cast: dict[str, str] = {}  # tensor name to its name in the other precision
     for node in graph.node:
         half = node.name not in kept
         for place, name in enumerate(node.input):
             if half and name in constants and constants[name].data_type == TensorProto.FLOAT:
                 node.input[place] = cast.setdefault(name, f"{name}.half")
-            elif name and name not in constants and half != (name in made_in_half):
+            elif name and name not in constants and half != (name in half_outputs):
                 if name not in cast:
                     cast[name] = f"{name}.{'half' if half else 'float'}"
                     to = TensorProto.FLOAT16 if half else TensorProto.FLOAT
@@ -52,4 +57,4 @@ def _replace_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
     kept = [onnx.TensorProto.FromString(t.SerializeToString()) for t in graph.initializer if t.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)
-    del graph.value_info[:]  # types in between, which are no longer true
+    del graph.value_info[:]  # types of intermediate tensors, which are outdated now

@@ -1,4 +1,4 @@
-"""fp32 to int8: static quantisation, calibrated on training films."""
+"""Convert fp32 to int8 by static quantisation, calibrated on training films."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from onnxruntime.quantization.calibrate import load_tensors_data, save_tensors_d
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pneumo_export.convert import outside_convolutions
-from pneumo_export.parity.run_onnx import run_file
+from pneumo_export.parity.run_onnx import run_output
 from pneumo_export.precisions.ranges import write_ranges
 from pneumo_export.rewrites.cpu_layout import arrange_for_cpu
 from pneumo_export.rewrites.edits import producers_of, set_constant
@@ -23,32 +23,33 @@ from pneumo_export.rewrites.integer_means import add_up_integers
 from pneumo_export.rewrites.shortcuts import join_shortcuts, match_ranges
 from pneumo_infer.films.raster import Film
 
-# The convolutions hold nearly all the work and weights; what follows them decides the last digits.
+# Convolutions have nearly all weights and take nearly all time. The layers after them are sensitive to rounding.
 QUANTISED_OPERATORS = ["Conv", "Add", "Concat", "MaxPool", "Pad", "Relu"]
 
 
 @dataclass(frozen=True, slots=True)
 class Quantisation:
-    """The choices; `python -m benchmarks.int8_search` measures them, and its table says why they are these.
+    """Settings of the quantisation. `python -m benchmarks.int8_search` compares them.
 
     Attributes
     ----------
     films
-        Training films that the ranges of activations are measured on.
+        Number of training films on which the ranges of activations are measured.
     method
-        `percentile`, `minmax` or `entropy`.
+        Calibration method: `percentile`, `minmax` or `entropy`.
     percentile
-        A few outliers would stretch an activation's range and coarsen all its other steps.
+        Percentile of the magnitudes that a range covers, for `percentile`. Covering the few outliers would make the
+        quantisation steps of all other values coarser.
     per_channel
-        Whether each channel of a convolution has a scale of its own.
+        Whether each channel of a convolution has its own scale.
     weight_bits
-        With 7 the sums of x86 processors without VNNI cannot saturate, and every processor gives the same answers.
+        With 7, sums cannot saturate on x86 processors without VNNI, so all processors give the same results.
     float_convolutions
-        So many of the first convolutions stay in float; 10 are conv1 and conv2.
+        Number of convolutions, from the first, that stay in float; the first 10 are conv1 and conv2.
     correct_bias
-        Whether what quantisation takes from the logit on average is given back.
+        Whether the logit is corrected by the mean change that quantisation causes.
     rearranged
-        Whether the graph is first arranged for a CPU.
+        Whether the graph is first rearranged for CPUs.
     """
 
     films: int = 512
@@ -70,20 +71,31 @@ METHODS = {
 
 
 def choose_calibration_rows(rows: NDArray[np.intp], seed: int, films: int = CHOSEN.films) -> NDArray[np.intp]:
-    """Draw the training films that int8's ranges are measured on."""
+    """Draw the training films on which the ranges of activations are measured.
+
+    Parameters
+    ----------
+    rows
+        int (N,), the rows of the training films.
+    films
+        How many to draw.
+
+    Returns
+    -------
+    ndarray
+        int (M,), sorted; all of `rows` if there are fewer than `films`.
+    """
     drawn = np.random.default_rng(seed).permutation(rows)[:films]
     return np.sort(drawn)
 
 
 def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN) -> None:
-    """Write an int8 version of a graph.
-
-    QDQ format, uint8 activations with int8 weights.
+    """Write an int8 version of a graph, in QDQ format with uint8 activations and int8 weights.
 
     Parameters
     ----------
     fp32, int8
-        The file to read, the file to write.
+        The file to read and the file to write.
     films
         uint8 (M, 224, 224, 1), training films.
     """
@@ -97,9 +109,18 @@ def quantise(fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN)
 
 
 def prepare(fp32: Path, prepared: Path, ranges: Path, films: Film, choice: Quantisation) -> None:
-    """Write the graph that is quantised and the ranges of its activations, which take most of the time.
+    """Write the graph to quantise and the ranges of its activations. This takes most of the time.
 
-    Of the choices, `films`, `method`, `percentile` and `rearranged` matter here.
+    Depends only on `method`, `percentile` and `rearranged` of the settings, and on the films.
+
+    Parameters
+    ----------
+    fp32
+        The file to read.
+    prepared, ranges
+        The ONNX file and the JSON file to write.
+    films
+        uint8 (M, 224, 224, 1), training films.
     """
     proto = onnx.load(fp32)
     if choice.rearranged:
@@ -107,7 +128,7 @@ def prepare(fp32: Path, prepared: Path, ranges: Path, films: Film, choice: Quant
     onnx.save(proto, prepared)
     quant_pre_process(str(prepared), str(prepared), skip_symbolic_shape=True)
     proto = onnx.load(prepared)
-    # Now that convolutions hold their normalisation.
+    # Only now, because quant_pre_process has merged batch normalisation into the convolutions.
     joined = join_shortcuts(proto.graph) if choice.rearranged else []
     onnx.save(proto, prepared)
     write_ranges(prepared, ranges, films, QUANTISED_OPERATORS, METHODS[choice.method], choice.percentile)
@@ -120,7 +141,7 @@ def prepare(fp32: Path, prepared: Path, ranges: Path, films: Film, choice: Quant
 def quantise_prepared(
     prepared: Path, ranges: Path, fp32: Path, int8: Path, films: Film, choice: Quantisation = CHOSEN
 ) -> None:
-    """Write an int8 version of what `prepare` wrote with the same films and choices."""
+    """Write an int8 version of a graph that `prepare` wrote with the same films and settings."""
     graph = onnx.load(prepared).graph
     convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
     kept = [*convolutions[: choice.float_convolutions], *outside_convolutions(graph)]
@@ -142,19 +163,21 @@ def quantise_prepared(
     if choice.rearranged:
         add_up_integers(proto)
     if choice.correct_bias:
-        _correct_logit_bias(proto, float((run_file(fp32, "logit", films) - run_file(int8, "logit", films)).mean()))
+        shift = (run_output(fp32, "logit", films) - run_output(int8, "logit", films)).mean()
+        _correct_logit_bias(proto, float(shift))
     _drop_unused_domains(proto)
-    _sort_settings(proto)
+    _sort_attributes(proto)
     onnx.save(proto, int8)
 
 
 def _correct_logit_bias(proto: onnx.ModelProto, shift: float) -> None:
-    """Add to the logit what quantisation takes from it on average.
+    """Correct the logit by the mean change that quantisation causes.
 
-    Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019; here at the end.
+    Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, here applied to
+    the last layer only.
     """
     graph = proto.graph
-    squeeze = producers_of(graph)["logit"]  # of what the probability is made of too
+    squeeze = producers_of(graph)["logit"]  # its input is the input of the probability, too
     before, corrected = squeeze.input[0], f"{squeeze.input[0]}.corrected"
     bias = set_constant(graph, f"{squeeze.name}.bias", np.array([shift], np.float32))
     for node in graph.node:
@@ -165,15 +188,15 @@ def _correct_logit_bias(proto: onnx.ModelProto, shift: float) -> None:
 
 
 def _drop_unused_domains(proto: onnx.ModelProto) -> None:
-    """Forget the operator domains that the quantisation tool imports whether it uses them or not."""
+    """Remove the operator domains that onnxruntime's quantisation tool imports without using them."""
     used = {node.domain for node in proto.graph.node}
     kept = [entry for entry in proto.opset_import if entry.domain in used or entry.domain == ""]
     del proto.opset_import[:]
     proto.opset_import.extend(kept)
 
 
-def _sort_settings(proto: onnx.ModelProto) -> None:
-    """Write the attributes of each node by name: onnxruntime's own order depends on its version."""
+def _sort_attributes(proto: onnx.ModelProto) -> None:
+    """Sort the attributes of each node by name, because onnxruntime's order depends on its version."""
     for node in proto.graph.node:
         by_name = sorted(
             (onnx.AttributeProto.FromString(entry.SerializeToString()) for entry in node.attribute),

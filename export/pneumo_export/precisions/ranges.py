@@ -1,4 +1,4 @@
-"""The ranges of activations that int8 covers, measured on training films by onnxruntime's calibrators."""
+"""Measure the ranges of activations for int8 on training films, with onnxruntime's calibrators."""
 
 from __future__ import annotations
 
@@ -14,22 +14,31 @@ from onnxruntime.quantization.calibrate import HistogramCollector, save_tensors_
 from pneumo_infer.films.raster import Film
 
 BATCH = 8
-LARGE = 0.99  # quantile of a first batch's magnitudes; the bins below it are not told apart
+LARGE = 0.99  # quantile of the magnitudes of the first batch; smaller ones are counted in one bin
 
 
 def write_ranges(
     graph: Path, ranges: Path, films: Film, operators: list[str], method: CalibrationMethod, percentile: float
 ) -> None:
-    """Measure the range of what each operator takes and gives, and write it as `quantize_static` reads it.
+    """Measure the ranges of the inputs and outputs of operators, and write them as JSON for `quantize_static`.
 
     Parameters
     ----------
+    graph
+        The ONNX file to run.
+    ranges
+        The JSON file to write.
     films
         uint8 (M, 224, 224, 1).
     operators
-        Types of operators, `Conv` and the like.
+        Types of operators, such as `Conv`.
     percentile
-        Where ranges end under `CalibrationMethod.Percentile`.
+        The percentile at which ranges end, for `CalibrationMethod.Percentile`.
+
+    Raises
+    ------
+    ValueError
+        The percentile is too low, or the first films differ too much from the others; see `LargeMagnitudes`.
     """
     augmented = ranges.with_suffix(".augmented.onnx")
     try:
@@ -39,7 +48,7 @@ def write_ranges(
         if method == CalibrationMethod.Percentile:
             calibrator.collector = LargeMagnitudes(percentile, calibrator.num_bins)
         with contextlib.redirect_stdout(io.StringIO()):  # the calibrator prints a line for each batch
-            for at in range(0, len(films), BATCH):  # all activations of a batch are held in memory
+            for at in range(0, len(films), BATCH):  # all activations of a batch are kept in memory
                 calibrator.collect_data(_OneBatch(films[at : at + BATCH]))
             save_tensors_data(calibrator.compute_data(), ranges)
     finally:
@@ -47,11 +56,19 @@ def write_ranges(
 
 
 class LargeMagnitudes(HistogramCollector):  # type: ignore[misc]
-    """Finds the same percentiles as its base, which sorts every activation, from the largest hundredth of them."""
+    """Finds the same percentiles as its base class from the largest hundredth of the activations alone.
+
+    The base class sorts every activation into a histogram.
+
+    Raises
+    ------
+    ValueError
+        The percentile is not above 99, or lies below the largest hundredth of the first batch.
+    """
 
     def __init__(self, percentile: float, num_bins: int) -> None:
         if percentile <= 100 * LARGE:
-            raise ValueError(f"a percentile of {percentile}: only those above {100 * LARGE} are told apart")
+            raise ValueError(f"percentile must be above {100 * LARGE:g}, not {percentile}")
         super().__init__(
             method="percentile",
             symmetric=True,
@@ -68,19 +85,19 @@ class LargeMagnitudes(HistogramCollector):  # type: ignore[misc]
             magnitudes = np.abs(values)
             if tensor not in self.cuts:
                 cut = np.quantile(magnitudes, LARGE)
-                self.cuts[tensor] = cut if cut > magnitudes.min() else np.float32(-1)  # where nearly all are one value
-            told_apart = magnitudes >= self.cuts[tensor]  # at least: a common value may be the largest one
-            # The bins reach from the least to the largest magnitude, and ranges end at the extremes.
-            told_apart[[magnitudes.argmin(), values.argmin(), values.argmax()]] = True
-            super().collect_absolute_value({tensor: values[told_apart]})
-            self.histogram_dict[tensor][0][0] += len(values) - np.count_nonzero(told_apart)
+                self.cuts[tensor] = cut if cut > magnitudes.min() else np.float32(-1)  # nearly all values are equal
+            kept = magnitudes >= self.cuts[tensor]  # not >, because the cut may be the largest value
+            # The bins span the smallest to the largest magnitude, and the extremes limit the range.
+            kept[[magnitudes.argmin(), values.argmin(), values.argmax()]] = True
+            super().collect_absolute_value({tensor: values[kept]})
+            self.histogram_dict[tensor][0][0] += len(values) - np.count_nonzero(kept)
 
     def compute_percentile(self) -> dict[str, tuple[NDArray[np.float32], ...]]:
         found: dict[str, tuple[NDArray[np.float32], ...]] = super().compute_percentile()
         for tensor, (low, high, *_) in found.items():
             edges = self.histogram_dict[tensor][1]
             if max(abs(low), abs(high)) < self.cuts[tensor] - (edges[1] - edges[0]):
-                raise ValueError(f"{tensor}: its first films are no measure for the others; calibrate on more of them")
+                raise ValueError(f"{tensor}: activations of the first films differ too much; calibrate on more films")
         return found
 
 

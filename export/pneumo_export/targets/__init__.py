@@ -1,7 +1,7 @@
-"""The formats that `pneumo-export --to` writes: a module each, named after its format.
+"""The formats of `pneumo-export --to`, one module each, named after the format.
 
-A module has a function `export` with the parameters of `pneumo_export.pipeline.export_onnx`, and `FOLDER`, the folder
-beside the model that it writes to unless told otherwise.
+A module defines `export`, a function with the parameters of `pneumo_export.pipeline.export_onnx`, and `FOLDER`, the
+name of the default output folder, which is next to the model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ONNX files for onnxruntime, and what proves and describes them."""
+"""ONNX files for onnxruntime, with their parity report, metrics and model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model repository of the Triton inference server: a folder for each precision, with its configuration.
+"""A model repository for the Triton inference server: one folder with a configuration for each precision.
 
 NVIDIA, "Model Repository" and "Model Configuration" in the Triton Inference Server user guide.
 """
@@ -21,7 +21,7 @@ from pneumo_train.model.trained import TrainedModel
 
 FOLDER = "triton"
 VERSION = "1"
-# One value for each film: without the batch, which Triton adds, such an output has no dimension left.
+# Triton adds the batch dimension. An output with one value per film has no other, so it is reshaped to none.
 PER_FILM = "dims: [ 1 ] reshape { shape: [ ] }"
 CONFIGURATION = """\
 name: "{name}"
@@ -49,12 +49,12 @@ instance_group [
 def export(
     source: TrainedModel, decoded: DecodedFilms, output: Path, precisions: tuple[str, ...], least_films: int
 ) -> list[Proof]:
-    """Export to ONNX, and lay the proved files out as a model repository.
+    """Export to ONNX and arrange the checked files as a model repository.
 
     Raises
     ------
     GraphError, ParityError, ExportError
-        As for `export_onnx`; the repository is as it was.
+        As for `export_onnx`; the repository is unchanged.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -62,13 +62,13 @@ def export(
             staged = Path(folder)
             proofs = export_onnx(source, decoded, staged, precisions, least_films)
             for file in sorted(staged.glob("*.onnx")):
-                _publish(_lay_out(file, staged / "repository"), output)
+                _publish(_arrange(file, staged / "repository"), output)
     except OSError as error:
-        raise ExportError(str(output), f"cannot be written ({error.strerror})", "name another --output") from error
+        raise ExportError(str(output), f"cannot be written ({error.strerror})", "choose another --output") from error
     return proofs
 
 
-def _lay_out(file: Path, repository: Path) -> Path:
+def _arrange(file: Path, repository: Path) -> Path:
     model = repository / file.stem
     side = heatmap_side(onnx.load(file, load_external_data=False))
     (model / VERSION).mkdir(parents=True)
