@@ -52,7 +52,7 @@ def test_a_folder_with_a_run_is_not_overwritten(light: TinyTraining, straight: P
     before = (straight / "state.json").read_bytes()
     done = subprocess.run(light.command(straight), capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert f"already holds a run; go on with --resume {straight}" in done.stderr
+    assert f"already contains a run; resume it with --resume {straight}" in done.stderr
     assert (straight / "state.json").read_bytes() == before
 
 
@@ -60,7 +60,7 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pneumo_train", "--resume", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "holds no run" in done.stderr
+    assert "not a run folder" in done.stderr
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(straight: Path) -> None:

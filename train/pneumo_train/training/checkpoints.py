@@ -1,7 +1,7 @@
-"""What a run has done so far, in files that survive `kill -9` at any moment.
+"""The state of a run, in files that survive `kill -9` at any moment.
 
-Each epoch first writes its own checkpoint file, then moves a new `state.json` into place that names it. Whatever
-moment the process dies at, the `state.json` that is there names a checkpoint that is whole.
+Each epoch first writes its checkpoint file, and then replaces `state.json` with one that names it. So `state.json`
+always names a complete checkpoint, whenever the process is killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_train.errors import RunError
 from pneumo_train.recipe import Phase
 
-# Ranking decides which epoch is best: calibration comes after training and mends what the loss would punish.
+# The best epoch is chosen by ranking, because calibration after training corrects much of what the loss penalises.
 MONITORED = "val_auc"
 
 
@@ -30,12 +30,12 @@ class RunState:
     Attributes
     ----------
     history
-        One row an epoch over all phases: epoch, phase, its metrics and the learning rate.
+        One row per epoch over all phases: epoch, phase, metrics and learning rate.
     last, kept
-        Checkpoint files of the last epoch, and of the one that is handed on: the last one too, or the one with the
-        highest validation AUC in any phase, as the recipe wants it.
+        Checkpoint files of the last epoch, and of the epoch that the next phase or the final model uses. The recipe
+        decides whether that is the last epoch, or the one with the highest validation AUC in any phase.
     finished_phases
-        Phases that are over, in order; the next one starts from `kept`.
+        Names of the finished phases, in order. The next phase starts from `kept`.
     """
 
     folder: Path
@@ -46,12 +46,12 @@ class RunState:
 
     @classmethod
     def read(cls, folder: Path) -> RunState:
-        """Read a run's state, or start one where there is none yet.
+        """Read the state of a run, or return an empty one if the folder has none.
 
         Raises
         ------
         RunError
-            The state is damaged.
+            `state.json` is damaged.
         """
         file = folder / "state.json"
         if not file.exists():
@@ -59,10 +59,10 @@ class RunState:
         try:
             return cls(folder, **json.loads(file.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
-            raise RunError(str(file), f"is damaged ({error})", "train anew into another folder") from error
+            raise RunError(str(file), f"is damaged ({error})", "train again into another folder") from error
 
     def write(self) -> None:
-        """Move the new state into place, then drop the checkpoints that it no longer names."""
+        """Replace the state files, then delete the checkpoints that they no longer name."""
         state = asdict(self)
         del state["folder"]
         write_json(self.folder / "state.json", state)
@@ -76,7 +76,7 @@ class RunState:
         return self.folder / "checkpoints"
 
     def rows(self, phase: str) -> list[dict[str, Any]]:
-        """The epochs of one phase."""
+        """Return the history of one phase."""
         return [row for row in self.history if row["phase"] == phase]
 
     def _write_history(self) -> None:
@@ -88,19 +88,19 @@ class RunState:
 
 
 class SaveRunState(keras.callbacks.Callback):  # type: ignore[misc]
-    """Writes the journal after each epoch. It must come last, after the checkpoint is on disk.
+    """Updates and writes the state of a run after each epoch. Must come after the callback that saves the checkpoint.
 
     Parameters
     ----------
-    journal
-        Where to write.
+    state
+        The state to update.
     phase
         The phase that is being trained.
     keep_last
-        Hand on the last epoch rather than the best one.
+        Keep the last epoch instead of the best one.
     replayed
-        Callbacks whose state follows from the history alone; when a run is resumed they are shown the epochs it
-        already has, so that patience and learning rate go on where they were.
+        Callbacks whose state depends only on the history. When a run is resumed, they are called for its earlier
+        epochs, so that patience and learning rate continue from there.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class SaveRunState(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.phase.schedule == "constant":
-            # The checkpoint's rate may be a reduced one already; the replay reduces it again from the start.
+            # The rate in the checkpoint may already be reduced; the replay reduces it again from the start.
             self.model.optimizer.learning_rate = self.phase.learning_rate
         for epoch, row in enumerate(self.state.rows(self.phase.name)):
             for callback in self.replayed:
@@ -139,9 +139,9 @@ class SaveRunState(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _rank(row: dict[str, Any]) -> tuple[float, float]:
-    return row[MONITORED], -row["val_loss"]  # once the AUC saturates, the loss still tells epochs apart
+    return row[MONITORED], -row["val_loss"]  # the loss breaks ties when the AUC saturates
 
 
 def checkpoint_name(phase: str, epoch: int | str) -> str:
-    """Name of the checkpoint of a phase's epoch, counted from 1; Keras fills in a template's `{epoch:03d}`."""
+    """Return the file name of a checkpoint. Epochs count from 1; Keras fills in a template such as `{epoch:03d}`."""
     return f"{phase}-{epoch:03d}.keras" if isinstance(epoch, int) else f"{phase}-{epoch}.keras"

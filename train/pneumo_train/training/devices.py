@@ -1,4 +1,4 @@
-"""What a run computes on: precision, and several devices at once."""
+"""Numeric precision and devices of a run."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import keras
 from pneumo_train.errors import RunError
 from pneumo_train.training.progress import console
 
-# As /proc/cpuinfo spells them, on x86-64 and on Arm.
+# As in /proc/cpuinfo, on x86-64 and Arm.
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 Distribute = Literal["none", "data"]
 
 
 @contextmanager
 def computing(mixed_precision: bool, distribute: Distribute) -> Iterator[None]:
-    """Set precision and devices for all that is built and trained in the block.
+    """Set precision and devices for everything that is built and trained in the block.
 
     Parameters
     ----------
     mixed_precision
-        Compute in bfloat16 and keep weights in float32; bfloat16 has float32's range, so that no loss has to be scaled.
-        Warns where the hardware does not have it, since it is then emulated.
+        Compute in bfloat16 and keep weights in float32. bfloat16 has the range of float32, so the loss needs no
+        scaling. Prints a warning if the hardware does not support bfloat16, because emulation is slow.
     distribute
-        `data` gives each device its share of every batch, by the distribution of the Keras backend in use: on
-        TensorFlow all GPUs of the machine, or of the machines that TF_CONFIG names; on JAX all of its devices.
+        `data` splits every batch across devices: with TensorFlow all GPUs of the machine, or of the machines in
+        TF_CONFIG; with JAX all of its devices.
 
     Raises
     ------
     RunError
-        The backend cannot distribute.
+        The backend cannot distribute data.
     """
     if mixed_precision and not has_fast_bfloat16():
         console.print(
@@ -44,22 +44,22 @@ def computing(mixed_precision: bool, distribute: Distribute) -> Iterator[None]:
             highlight=False,
             soft_wrap=True,
         )
-    before = keras.config.dtype_policy()
+    previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed_precision else "float32")
     try:
         with _distributed(distribute):
             yield
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(previous)
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether the backend computes on an accelerator, or the processor has bfloat16 instructions."""
+    """Return whether the backend uses an accelerator, or the CPU has bfloat16 instructions."""
     return _on_accelerator() or bool(BFLOAT16_FLAGS & processor_flags())
 
 
 def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """Read the instruction sets that Linux names for the first processor; none on other systems."""
+    """Read the instruction sets of the first CPU on Linux; empty on other systems."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -84,16 +84,17 @@ def _on_accelerator() -> bool:
 
 
 def devices_that_share_evenly() -> int:
-    """Count the devices that need equal shares of every batch: JAX's; TensorFlow's take what there is."""
+    """Count the devices that need equal shares of every batch. Only JAX requires this; TensorFlow handles any size."""
     distribution = keras.distribution.distribution()
     return 1 if distribution is None else int(distribution.device_mesh.devices.size)
 
 
 def compile_whole_steps(model: keras.Model) -> None:
-    """Have JAX compile a compiled model's training step as one, augmentation too; other backends stay as they are.
+    """Make JAX compile the whole training step of a model, including augmentation; other backends are not changed.
 
-    Keras' layers that turn, shift and zoom forbid it under every backend, since TensorFlow cannot; with one of them in
-    the model, JAX would run all of it operation by operation: on an H100, more than ten times slower.
+    Keras disables this on every backend for its layers that rotate, shift and zoom, because TensorFlow cannot compile
+    them. With such a layer, JAX would run the whole model operation by operation: on an H100, more than ten times
+    slower.
     """
     if keras.backend.backend() == "jax":
         for layer in model.layers:
@@ -120,6 +121,5 @@ def _distributed(distribute: Distribute) -> Iterator[None]:
         finally:
             keras.distribution.set_distribution(None)
     else:
-        raise RunError(
-            f"KERAS_BACKEND={backend}", "cannot distribute data", "use tensorflow or jax, or leave --distribute out"
-        )
+        remedy = "use tensorflow or jax, or remove --distribute"
+        raise RunError(f"KERAS_BACKEND={backend}", "cannot distribute data", remedy)

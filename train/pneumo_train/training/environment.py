@@ -1,4 +1,4 @@
-"""What a run computed with: processor, devices, and the version of every package."""
+"""The environment of a run: CPU, devices and package versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENVIRONMENT_FILE = "environment.json"
 
 
 def note_environment(folder: Path) -> None:
-    """Add this machine's environment to those that a run has been trained in, unless it was the last one too."""
+    """Append this machine's environment to the environments of a run, unless it equals the last one."""
     file = folder / ENVIRONMENT_FILE
     earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     now = describe_environment()
@@ -27,7 +27,7 @@ def note_environment(folder: Path) -> None:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Describe the machine and the packages of this process, JSON-ready and without a path or a host's name."""
+    """Describe the machine and the installed packages, JSON-ready and without paths or host names."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -40,13 +40,13 @@ def describe_environment() -> dict[str, Any]:
 
 
 def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name where Linux tells it, else the architecture."""
+    """Return the name of the CPU on Linux, else its architecture."""
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if os.access(cpuinfo, os.R_OK) else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
 
 
 def _devices() -> list[str]:
-    """What the backend computes on; Keras does not tell with torch."""
+    """List the devices of the backend; Keras cannot list them with torch."""
     devices: list[str] = keras.distribution.list_devices() if keras.backend.backend() != "torch" else []
     return devices

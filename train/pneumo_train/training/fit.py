@@ -1,4 +1,4 @@
-"""Trains a network through its phases, epoch by epoch, so that any epoch can be the last and be resumed from."""
+"""Train a network through its phases. A run can be interrupted at any time and resumed from its last epoch."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from pneumo_train.training.devices import compile_whole_steps, devices_that_shar
 from pneumo_train.training.interrupts import keeping_interrupts
 from pneumo_train.training.progress import EpochProgress, progress_bar
 
-RANKED_BETWEEN = np.linspace(-16, 16, 1601)  # logits; float32 tells no probability from 1 beyond
-WARM_UP = 0.1  # share of a cosine schedule's steps in which the rate rises
+LOGIT_THRESHOLDS = np.linspace(-16, 16, 1601)  # beyond these, float32 probabilities round to 1
+WARM_UP = 0.1  # share of a cosine schedule's steps in which the learning rate rises
 
 
 def train(recipe: Recipe, weights: str, films: TrainingFilms, state: RunState) -> keras.Model:
-    """Train every phase that the journal has not finished, and return the trunk that the recipe keeps.
+    """Train every phase that is not finished, and return the trunk of the epoch that the recipe keeps.
 
     Parameters
     ----------
     weights
-        `imagenet`, `none` or the path of a weights file; read only if the journal has no checkpoint yet.
-    journal
-        Where checkpoints and history go, and where a resumed run goes on from.
+        `imagenet`, `none` or the path of a weights file; only read if there is no checkpoint yet.
+    films
+        Films of the splits `train` and `validation`.
+    state
+        State of the run, which the training resumes from and updates.
     """
     keras.utils.set_random_seed(recipe.split.seed)
     state.checkpoints.mkdir(parents=True, exist_ok=True)
-    left = [phase for phase in recipe.planned_phases() if phase.name not in state.finished_phases]
-    fields = _lung_fields(films) if left and recipe.network.pooling == "lungs" else None
-    for phase in left:
+    remaining = [phase for phase in recipe.planned_phases() if phase.name not in state.finished_phases]
+    fields = _lung_fields(films) if remaining and recipe.network.pooling == "lungs" else None
+    for phase in remaining:
         _fit_phase(recipe, phase, weights, films, fields, state)
     return _kept_trunk(state)
 
@@ -47,7 +49,7 @@ def _lung_fields(films: TrainingFilms) -> PackedFields:
 
 
 def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
-    """Weights under which both classes count the same: N / (2 N_class) (King & Zeng, Political Analysis 9, 2001)."""
+    """Compute weights that balance the classes: N / (2 N_class) (King & Zeng, Political Analysis 9, 2001)."""
     pneumonia = float(targets.sum())
     normal = len(targets) - pneumonia
     return {0: len(targets) / (2 * normal), 1: len(targets) / (2 * pneumonia)}
@@ -68,7 +70,7 @@ def _start_or_resume(recipe: Recipe, phase: Phase, weights: str, batches_an_epoc
 
 
 def _kept_trunk(state: RunState) -> keras.Model:
-    """Load what the last finished phase hands on."""
+    """Load the trunk of the kept checkpoint, with averaged weights if the recipe averages them."""
     model = keras.models.load_model(state.checkpoints / str(state.kept))
     if model.optimizer.use_ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
@@ -97,12 +99,12 @@ def _compile(model: keras.Model, phase: Phase, fit: Fit, batches_an_epoch: int) 
 
 
 def auc_of_logits() -> keras.metrics.AUC:
-    """ROC AUC of logits, at thresholds that lie evenly among these.
+    """Create the ROC AUC metric, with thresholds spaced evenly in logits.
 
-    Keras' own lie evenly among probabilities, and a network that is sure of its films has hardly any probability
-    between two of those: an AUC of 0.991 was counted as 0.974, and another epoch kept.
+    Keras spaces its thresholds evenly in probability. The films of a confident network are then nearly all beyond the
+    first or the last threshold: an AUC of 0.991 was computed as 0.974, and another epoch was kept.
     """
-    return keras.metrics.AUC(thresholds=expit(RANKED_BETWEEN).tolist(), from_logits=True, name="auc")
+    return keras.metrics.AUC(thresholds=expit(LOGIT_THRESHOLDS).tolist(), from_logits=True, name="auc")
 
 
 def _fit_phase(
@@ -126,14 +128,14 @@ def _fit_phase(
             validation_data=in_batches(films.rows["validation"]).feed(),
             epochs=phase.epochs,
             initial_epoch=done,
-            shuffle=False,  # FilmBatches shuffles films, not batches, and in an order that a resumed run repeats
+            shuffle=False,  # FilmBatches shuffles films instead of batches, in an order that a resumed run repeats
             class_weight=class_weights(films.targets[batches.rows]) if fit.class_balance == "weights" else None,
             verbose=0,
             callbacks=[
                 SeedEachEpoch(batches, recipe.split.seed, len(state.history) - done),
                 *([keras.callbacks.SwapEMAWeights()] if fit.ema_momentum else []),
                 *replayed,
-                EpochProgress(phase, recipe.planned_phases(), state, len(batches)),  # after what may stop the phase
+                EpochProgress(phase, recipe.planned_phases(), state, len(batches)),  # after callbacks that can stop it
                 keras.callbacks.ModelCheckpoint(checkpoint),
                 SaveRunState(state, phase, fit.keep == "last", replayed),
                 interrupts,

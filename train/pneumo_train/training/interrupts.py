@@ -1,4 +1,4 @@
-"""Interrupts that are not lost."""
+"""Make sure that Ctrl-C ends a training."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ import keras
 
 
 class RaiseLostInterrupt(keras.callbacks.Callback):  # type: ignore[misc]
-    """Raises KeyboardInterrupt at the next batch where an interrupt that came has had no effect."""
+    """Raises KeyboardInterrupt at the next batch if an interrupt had no effect."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.came = False
+        self.interrupted = False
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.came:
+        if self.interrupted:
             raise KeyboardInterrupt
 
 
 @contextmanager
 def keeping_interrupts() -> Iterator[RaiseLostInterrupt]:
-    """Give a callback for training within the block, which an interrupt (Ctrl-C) always ends.
+    """Yield a Keras callback with which an interrupt (Ctrl-C) always ends the training in the block.
 
-    Python drops an exception that is raised while an object is finalised, as TensorFlow does with many at each step.
+    Python ignores exceptions that are raised while an object is finalised, and TensorFlow finalises many objects at
+    every step.
     """
     callback = RaiseLostInterrupt()
 
     def remember(_number: int, _frame: FrameType | None) -> None:
-        callback.came = True
+        callback.interrupted = True
         raise KeyboardInterrupt
 
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # else interrupts are ignored, or the caller's own business
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is signal.default_int_handler:  # otherwise interrupts are ignored, or the caller handles them
         signal.signal(signal.SIGINT, remember)
     try:
         yield callback
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

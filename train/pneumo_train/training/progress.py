@@ -1,4 +1,4 @@
-"""Progress with time left, on a terminal as a bar and in a log as a line an epoch."""
+"""Training progress with time remaining: a bar on a terminal, and one line per epoch in a log."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ console = Console(stderr=True)
 
 
 def progress_bar(*last: ProgressColumn) -> Progress:
-    """A bar with count, time spent and `last`, time left by default; it draws nothing where stderr is no terminal."""
-    # rich asked this when it was imported, while import_quietly kept stderr away from the terminal.
+    """Create a progress bar with count, elapsed time and the columns `last` (default: time remaining).
+
+    It is hidden if stderr is not a terminal.
+    """
+    # rich sets this when it is imported, but import_quietly redirects stderr at that time.
     console.is_interactive = console.is_terminal
     return Progress(
         TextColumn("{task.description}"),
@@ -42,9 +45,10 @@ def progress_bar(*last: ProgressColumn) -> Progress:
 
 
 class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Shows how far a phase is, in batches over all its epochs, and prints a line after each epoch.
+    """Shows the progress of a phase, in batches over all its epochs, and prints a line after each epoch.
 
-    The line has the seconds of the epoch, and about how long the rest of the run takes, all phases to come included.
+    The line contains the duration of the epoch, and an estimate of the time remaining for the run, including all later
+    phases.
 
     Parameters
     ----------
@@ -52,10 +56,10 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
         The phase that is being trained.
     planned
         All phases of the run, in order.
-    journal
-        What the run has done before; only read.
+    state
+        State of the run; only read.
     batches
-        Batches in an epoch.
+        Number of batches in an epoch.
     """
 
     def __init__(self, phase: Phase, planned: Sequence[Phase], state: RunState, batches: int) -> None:
@@ -64,14 +68,14 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self.planned = planned
         self.state = state
         self.batches = batches
-        # The bar's own time left would be that of the phase.
-        self.bar = progress_bar(TextColumn("{task.fields[left]}"))
+        # rich's own time remaining would be that of the phase.
+        self.bar = progress_bar(TextColumn("{task.fields[remaining]}"))
         self.epoch_began = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        left = self._left(self.state.history) if self.state.history else ""
+        remaining = self._remaining(self.state.history) if self.state.history else ""
         batches = self.batches * self.params["epochs"]
-        self.task = self.bar.add_task(f"phase {self.phase.name}", total=batches, left=left)
+        self.task = self.bar.add_task(f"phase {self.phase.name}", total=batches, remaining=remaining)
         self.bar.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -82,22 +86,22 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self.bar.advance(self.task)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        figures = logs or {}
+        metrics = logs or {}
         seconds = time.monotonic() - self.epoch_began
-        left = self._left([*self.state.history, {"phase": self.phase.name, "seconds": seconds}])
-        self.bar.update(self.task, left=left)
+        remaining = self._remaining([*self.state.history, {"phase": self.phase.name, "seconds": seconds}])
+        self.bar.update(self.task, remaining=remaining)
         console.print(
-            f"phase {self.phase.name}, epoch {epoch + 1} of {self.params['epochs']}: loss {figures['loss']:.4f}, "
-            f"validation loss {figures['val_loss']:.4f}, validation AUC {figures['val_auc']:.4f}, "
-            f"{seconds:.0f} s, {left}",
+            f"phase {self.phase.name}, epoch {epoch + 1} of {self.params['epochs']}: loss {metrics['loss']:.4f}, "
+            f"validation loss {metrics['val_loss']:.4f}, validation AUC {metrics['val_auc']:.4f}, "
+            f"{seconds:.0f} s, {remaining}",
             highlight=False,
-            soft_wrap=True,  # one line an epoch in a log, however narrow
+            soft_wrap=True,  # keep one line per epoch in a log, whatever its width
         )
 
-    def _left(self, history: Sequence[Mapping[str, Any]]) -> str:
+    def _remaining(self, history: Sequence[Mapping[str, Any]]) -> str:
         stopped = [self.phase.name] if self.model.stop_training else []
-        left = seconds_left(self.planned, history, [*self.state.finished_phases, *stopped])
-        return f"about {format_duration(left)} of the run left" if left else "the last epoch"
+        seconds = seconds_left(self.planned, history, [*self.state.finished_phases, *stopped])
+        return f"about {format_duration(seconds)} remaining" if seconds else "last epoch"
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.bar.stop()

@@ -1,15 +1,15 @@
-"""A run folder: everything that went into a model and everything that came out.
+"""A run folder: all inputs and outputs of a training.
 
 run.json         data, weights and version, written before the first film is decoded
-run.lock         held by the process that trains
-recipe.toml      the recipe in full, with what the command line overrode
-environment.json processor and packages of each machine that trained
-split.csv        every film, its patient and its split
-unreadable.json  films that did not decode, with the reason
-duplicates.json  films that are equal pixel for pixel although they are in different splits
-state.json, history.csv, checkpoints/   see journal.py
-model.keras      the serving model, calibrated
-model.json       what must travel with it: operating points, calibration, figures, data, licence
+run.lock         held by the process that is training
+recipe.toml      the complete recipe, including values set on the command line
+environment.json CPU and packages of each machine that trained
+split.csv        every film with its patient and split
+unreadable.json  films that could not be decoded, with the reason
+duplicates.json  films in different splits with identical pixels
+state.json, history.csv, checkpoints/   see checkpoints.py
+model.keras      the calibrated model for inference
+model.json       its description: operating points, calibration, figures, data, licence
 metrics.json, predictions.csv, curves.png
 """
 
@@ -63,24 +63,26 @@ LOCK_FILE = "run.lock"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run was asked for; kept in run.json so that it can be resumed.
+    """Options of a run, stored in run.json so that it can be resumed.
 
     Attributes
     ----------
     data
         Absolute path of the data set's root.
     recipe, settings
-        As on the command line: a name or a path, and what was overridden in it.
+        As on the command line: name or path of the recipe, and `KEY=VALUE` strings that override its values.
     weights
         `imagenet`, `none` or the absolute path of a weights file.
     class_folders
-        `LABEL=FOLDER` each.
+        `LABEL=FOLDER` strings.
     patients, split
-        CSV files that say whose each film is, and which split it is in; None where the names and the recipe do.
+        CSV files with the patients and the split of the films; None to use the file names and the recipe.
     mixed_precision, distribute
         See `devices.computing`.
+    cache
+        Folder of decoded films; None for the user's cache folder.
     known_films, ood_films
-        Folders of films for the domain: of the known kind, and of others.
+        Folders of extra films to fit and measure out-of-distribution detection: of the known kind, and of other kinds.
     """
 
     data: str
@@ -105,28 +107,29 @@ class RunOptions:
 
     @property
     def cache_folder(self) -> Path | None:
-        """Where decoded films are kept; None stands for the user's cache folder."""
+        """Folder of decoded films; None for the user's cache folder."""
         return None if self.cache is None else Path(self.cache)
 
 
 def start_run(folder: Path, recipe: Recipe, options: RunOptions) -> None:
-    """Make a run folder and train in it.
+    """Create a run folder and train in it.
 
     Raises
     ------
     RunError
-        The folder already holds a run.
+        The folder already contains a run.
     PneumoError
         The weights or the data cannot be used.
     """
     if (folder / "run.json").exists():
-        raise RunError(str(folder), "already holds a run", f"go on with --resume {folder}, or name another --output")
+        remedy = f"resume it with --resume {folder}, or name another --output"
+        raise RunError(str(folder), "already contains a run", remedy)
     make_run_folder(folder, recipe, options)
     resume_run(folder)
 
 
 def make_run_folder(folder: Path, recipe: Recipe, options: RunOptions) -> None:
-    """Write what a run was asked for into its folder.
+    """Create a run folder with the recipe and the options.
 
     Raises
     ------
@@ -143,21 +146,22 @@ def make_run_folder(folder: Path, recipe: Recipe, options: RunOptions) -> None:
 
 
 def resume_run(folder: Path) -> None:
-    """Train what a run folder has not trained yet, then measure and release its model.
+    """Train the remaining epochs of a run, then measure and release its model.
 
     Raises
     ------
     RunError
-        The folder holds no run, another process trains it, it cannot be written, or its films have changed since.
+        The folder does not contain a run or cannot be written, another process is training in it, or its films have
+        changed.
     """
     options = read_options(folder)
     with alone_in(folder):
-        _go_on(folder, options)
+        _train_and_release(folder, options)
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes out, which would overwrite our epochs. The lock ends with its process, however that ends."""
+    """Lock a run folder, so that no other process overwrites its epochs. The lock is released even on `kill -9`."""
     lock = FileLock(folder / LOCK_FILE, timeout=0)
     try:
         lock.acquire()
@@ -171,12 +175,12 @@ def alone_in(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _go_on(folder: Path, options: RunOptions) -> None:
+def _train_and_release(folder: Path, options: RunOptions) -> None:
     recipe = read_own_recipe(folder)
     decoded = split_films(folder, options, recipe)
     films = training_films(decoded)
     known, outliers = (
-        read_other_films(Path(given) if given else None) for given in (options.known_films, options.ood_films)
+        read_other_films(Path(path) if path else None) for path in (options.known_films, options.ood_films)
     )
     state = RunState.read(folder)
     note_environment(folder)
@@ -187,77 +191,77 @@ def _go_on(folder: Path, options: RunOptions) -> None:
 
 
 def read_options(folder: Path) -> RunOptions:
-    """Read what a run was asked for.
+    """Read the options of a run.
 
     Raises
     ------
     RunError
-        The folder holds no run.
+        The folder does not contain a run.
     """
     try:
-        lists = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        kept: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in lists.items()}
-        return RunOptions(**kept)
+        loaded = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        options: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in loaded.items()}
+        return RunOptions(**options)
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise RunError(str(folder), f"holds no run ({error})", "name a folder that pneumo-train made") from error
+        raise RunError(str(folder), f"not a run folder ({error})", "name a folder created by pneumo-train") from error
 
 
 def read_own_recipe(folder: Path) -> Recipe:
-    """Read the recipe that a run was started with.
+    """Read the recipe of a run.
 
     Raises
     ------
     RunError
-        This version cannot read it; the message names the key.
+        This version cannot read the recipe. The message names the key.
     """
     try:
         return read_recipe(str(folder / RECIPE_FILE))
     except RecipeError as error:
-        remedy = "use the version of pneumo-train that made the run, or train again into another folder"
+        remedy = "use the version of pneumo-train that created the run, or train again into another folder"
         raise RunError(error.subject, error.problem, remedy) from error
 
 
 def read_split(folder: Path, data: Path | None = None) -> DecodedFilms:
-    """Decode a run's films again, in the split that it was trained with.
+    """Decode the films of a run in the split that it was trained with.
 
     Parameters
     ----------
     folder
-        A run, or any folder with a `split.csv` if `data` is given.
+        A run folder, or any folder with a `split.csv` if `data` is given.
     data
-        Where the data set lies now, if not where the run found it.
+        Root of the data set, if it has moved.
 
     Raises
     ------
     RunError, DataError
-        The folder holds no run or no split, or the films are no longer there.
+        The folder does not contain a run or a split, or films are missing.
     """
     if data is not None:
-        return decode_with_progress(data, _present(read_manifest(folder / MANIFEST), data), None)
+        return decode_with_progress(data, _check_exist(read_manifest(folder / MANIFEST), data), None)
     options = read_options(folder)
     root = Path(options.data)
-    return decode_with_progress(root, _present(read_manifest(folder / MANIFEST), root), options.cache_folder)
+    return decode_with_progress(root, _check_exist(read_manifest(folder / MANIFEST), root), options.cache_folder)
 
 
 def training_films(decoded: DecodedFilms) -> TrainingFilms:
-    """Number the films of each split."""
+    """Collect the pixels and targets of decoded films, and the indices of the films in each split."""
     splits = np.array([film.split for film in decoded.films])
     targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)
     return TrainingFilms(decoded.pixels, targets, {str(name): np.flatnonzero(splits == name) for name in set(splits)})
 
 
 def decode_with_progress(root: Path, films: list[IndexedFilm], cache: Path | None) -> DecodedFilms:
-    """Decode films under a progress bar, and say which could not be."""
+    """Decode films with a progress bar, and print those that could not be decoded."""
     with progress_bar() as bar:
         task = bar.add_task("decoding films", total=len(films))
         decoded = decode_films(root, films, cache, lambda: bar.advance(task))
     for path, reason in decoded.unreadable.items():
-        console.print(f"left out: {path}: {reason}", style="yellow", highlight=False)
+        console.print(f"skipped {path}: {reason}", style="yellow", highlight=False)
     return decoded
 
 
 def split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFilms:
-    """Decode the films of a run in the split that its folder has; split them first where it has none yet.
+    """Decode the films of a run in the split that its folder contains; create the split first if there is none.
 
     Raises
     ------
@@ -270,7 +274,7 @@ def split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFil
     given = Path(options.split) if options.split else root / MANIFEST
     if options.split or given.exists():
         console.print(f"split: {given}", highlight=False)
-        decoded = decode_with_progress(root, _present(read_manifest(given), root), options.cache_folder)
+        decoded = decode_with_progress(root, _check_exist(read_manifest(given), root), options.cache_folder)
         split = decoded.films
     else:
         decoded = decode_with_progress(root, index_films(root, options.layout), options.cache_folder)
@@ -279,29 +283,29 @@ def split_films(folder: Path, options: RunOptions, recipe: Recipe) -> DecodedFil
     report_split(decoded, split)
     write_json(folder / "unreadable.json", decoded.unreadable)
     write_manifest(sorted(split, key=lambda film: film.path), folder / MANIFEST)
-    whole = read_split(folder)
-    _report_duplicates(whole, folder / "duplicates.json")
-    return whole
+    split_and_decoded = read_split(folder)
+    _report_duplicates(split_and_decoded, folder / "duplicates.json")
+    return split_and_decoded
 
 
-def _present(films: list[IndexedFilm], root: Path) -> list[IndexedFilm]:
+def _check_exist(films: list[IndexedFilm], root: Path) -> list[IndexedFilm]:
     missing = [film.path for film in films if not (root / film.path).is_file()]
     if missing:
-        problem = f"lacks {len(missing)} films of the split, {missing[0]} first"
-        raise RunError(str(root), problem, "give --data their root")
+        problem = f"films of the split are missing ({len(missing)} in total, for example {missing[0]})"
+        raise RunError(str(root), problem, "set --data to the folder that contains them")
     return films
 
 
 def report_split(decoded: DecodedFilms, split: list[IndexedFilm]) -> None:
-    """Say how many films each split has, and what is doubtful about them."""
-    left_out = len(decoded.films) - len(split)
-    if left_out:
-        console.print(f"left out: {left_out} training films of patients who are in test/ too", highlight=False)
+    """Print the number of films in each split, and warn about films without a known patient."""
+    dropped = len(decoded.films) - len(split)
+    if dropped:
+        console.print(f"skipped {dropped} training films of patients who are also in test/", highlight=False)
     unnamed = unnamed_patients(split)
     if unnamed:
         console.print(
-            f"{unnamed} file names do not say who the patient is: each counts as a patient of its own, so films of one "
-            "patient may be in two splits; --patients FILE.csv tells",
+            f"warning: {unnamed} file names do not contain a patient, so films of one patient may be in two splits; "
+            "name the patients with --patients FILE.csv",
             style="yellow",
             highlight=False,
         )
@@ -313,7 +317,8 @@ def _report_duplicates(decoded: DecodedFilms, path: Path) -> None:
     groups = films_in_two_splits(decoded.films, decoded.pixels)
     for group in groups[:DUPLICATES_SHOWN]:
         places = ", ".join(f"{film.path} ({film.split})" for film in group)
-        console.print(f"equal pixel for pixel in different splits: {places}", style="yellow", highlight=False)
+        console.print(f"warning: identical films in different splits: {places}", style="yellow", highlight=False)
     if len(groups) > DUPLICATES_SHOWN:
-        console.print(f"and {len(groups) - DUPLICATES_SHOWN} more such groups: {path}", style="yellow", highlight=False)
+        more = f"{len(groups) - DUPLICATES_SHOWN} more groups of identical films are listed in {path}"
+        console.print(more, style="yellow", highlight=False)
     write_json(path, [[film.path for film in group] for group in groups])

@@ -1,4 +1,4 @@
-"""How long the epochs that a run has left are likely to take, from those that it has done."""
+"""Estimate the time remaining for a run from the epochs that it has done."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pneumo_train.recipe import Phase
 
 
 def seconds_left(phases: Sequence[Phase], history: Sequence[Mapping[str, Any]], finished: Sequence[str] = ()) -> float:
-    """Estimate the seconds that the rest of a run takes, if no phase stops early.
+    """Estimate the time remaining for a run, in seconds, assuming that no phase stops early.
 
-    An epoch takes as long as the median one of its phase, the first left out where there are others: it compiles the
-    network too. An epoch of a phase that has none yet takes as long as one of the last phase that has, times the ratio
-    of their pixels. How many layers each trains is not considered.
+    An epoch is estimated by the median of the earlier epochs of its phase. The first one, which also compiles the
+    network, is ignored if there are others. For a phase without epochs, the estimate of the latest phase is scaled by
+    the number of pixels. The number of layers that a phase trains is not considered.
 
     Parameters
     ----------
     phases
         All phases of the run, in order.
     history
-        One row for each epoch done, at least one, with its `phase` and `seconds`.
+        One row per finished epoch with `phase` and `seconds`; at least one row.
     finished
-        Names of phases that are over, whether or not they had all their epochs.
+        Names of the finished phases, including those that stopped early.
     """
-    left, per_pixel = 0.0, _seconds_per_pixel(phases, history)
+    remaining, per_pixel = 0.0, _seconds_per_pixel(phases, history)
     for phase in phases:
-        took = [float(row["seconds"]) for row in history if row["phase"] == phase.name]
+        durations = [float(row["seconds"]) for row in history if row["phase"] == phase.name]
         if phase.name not in finished:
-            an_epoch = _typical(took) if took else per_pixel * phase.image_size**2
-            left += an_epoch * (phase.epochs - len(took))
-    return left
+            per_epoch = _typical(durations) if durations else per_pixel * phase.image_size**2
+            remaining += per_epoch * (phase.epochs - len(durations))
+    return remaining
 
 
 def _seconds_per_pixel(phases: Sequence[Phase], history: Sequence[Mapping[str, Any]]) -> float:
@@ -45,7 +45,7 @@ def _typical(seconds: Sequence[float]) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Write a duration to two units at most: `45 s`, `12 min`, `3 h 20 min`."""
+    """Format a duration in at most two units: `45 s`, `12 min`, `3 h 20 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
