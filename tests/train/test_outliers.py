@@ -60,11 +60,11 @@ def test_films_are_hung_wrongly(films: Films) -> None:
     assert {int(turned[10]), int(turned[214])} == {0, 255}
 
 
-def test_strangers_are_drawn_the_same_each_time_and_differ() -> None:
-    strangers = draw_ood_probes()
-    assert (strangers.shape[1:], strangers.dtype) == ((224, 224, 1), np.uint8)
-    np.testing.assert_array_equal(strangers, draw_ood_probes())
-    assert len(np.unique(strangers.reshape(len(strangers), -1), axis=0)) > 0.8 * len(strangers)
+def test_probes_are_drawn_the_same_each_time_and_differ() -> None:
+    probes = draw_ood_probes()
+    assert (probes.shape[1:], probes.dtype) == ((224, 224, 1), np.uint8)
+    np.testing.assert_array_equal(probes, draw_ood_probes())
+    assert len(np.unique(probes.reshape(len(probes), -1), axis=0)) > 0.8 * len(probes)
 
 
 def test_each_kind_is_measured_with_an_interval(films: Films) -> None:
@@ -97,7 +97,7 @@ def test_every_second_film_of_a_kind_is_fitted(tmp_path: Path, films: Films) -> 
 
 
 def test_a_folder_without_films_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has no film"):
+    with pytest.raises(DataError, match="contains no readable films"):
         read_kinds(tmp_path)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="not a folder"):
         read_kinds(tmp_path / "gone")

@@ -1,9 +1,9 @@
-"""Where the lungs lie on a frontal child chest film, found by fitting outlines, without a network.
+"""Find the lungs on a frontal chest film of a child by fitting outlines, without a network.
 
-Pneumonia can white out most of a lung, so a threshold alone loses it. Each lung is an outline that can move, grow and
-lean; the pair is chosen whose inside is darkest against the tissue around it, weighed by how likely its position, size
-and symmetry are. A film that shows nothing gets the most likely pair. The field is the whole outline: it includes the
-lung behind the heart, and it says where the lungs are to about 8 pixels; it is no segmentation.
+Pneumonia can make most of a lung white, so a threshold alone would miss it. Each lung is an outline that can move, grow
+and lean. The chosen pair is darkest in comparison with the tissue around it, with a penalty for unusual position, size
+and asymmetry. A blank film gets the most likely pair. A lung field is the whole outline, including the lung behind the
+heart. It is accurate to about 8 pixels, and is not a segmentation.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from scipy import ndimage
 from pneumo_infer.films.raster import Film
 
 SIDE = 224
-# Cells along a side: of the film whose tissue is told from background, and of the film that outlines are fitted to.
+# Cells along a side of the shrunk film: to separate tissue from background, and to fit outlines.
 TISSUE_CELLS, FITTED_CELLS = 56, 32
-# Best outlines of each lung that are tried in pairs.
+# Number of best outlines of each lung that are tried in pairs.
 PAIRED = 150
 FILMS_AT_ONCE = 64
 
-# The lung at the left of the film: (0 medial to 1 lateral, 0 apex to 1 costophrenic angle). The right one mirrors it.
+# The lung on the left of the film: (0 medial to 1 lateral, 0 apex to 1 costophrenic angle). The right one mirrors it.
 OUTLINE = np.array(
     [
         *((0.15, 0.06), (0.25, 0.015), (0.36, 0), (0.50, 0.015), (0.62, 0.05), (0.72, 0.11), (0.80, 0.20)),
@@ -42,21 +42,22 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class _Outlines:
-    """Every outline that is tried for a lung.
+    """All candidate outlines of a lung.
 
     Attributes
     ----------
-    places
-        float32 (K, 5): x of the medial and lateral edge, y of apex and base, pixels; shear, pixels of x for each of y.
+    shapes
+        float32 (K, 5): x of the medial and lateral edge and y of apex and base, in pixels; shear, in pixels of x per
+        pixel of y.
     filters
-        float32 (K, FITTED_CELLS ** 2), whose product with a film is brightness inside less brightness around.
-    unlikely
-        float32 (K,), how far position, size and lean are from those of most films.
+        float32 (K, FITTED_CELLS ** 2); the product with a film is the brightness inside minus the brightness around.
+    penalties
+        float32 (K,), how unusual position, size and lean are.
     """
 
-    places: Floats
+    shapes: Floats
     filters: Floats
-    unlikely: Floats
+    penalties: Floats
 
 
 def lung_fields(films: Film) -> Mask:
@@ -65,7 +66,7 @@ def lung_fields(films: Film) -> Mask:
     Parameters
     ----------
     films
-        uint8 (N, 224, 224) or (N, 224, 224, 1), frontal, 0 = black, head up.
+        uint8 (N, 224, 224) or (N, 224, 224, 1), frontal, 0 = black, head at the top.
 
     Returns
     -------
@@ -75,7 +76,7 @@ def lung_fields(films: Film) -> Mask:
     Raises
     ------
     ValueError
-        For films of another shape or type.
+        The array has another shape or type.
     """
     if films.dtype != np.uint8 or films.shape[1:] not in ((SIDE, SIDE), (SIDE, SIDE, 1)):
         raise ValueError(
@@ -91,12 +92,12 @@ def lung_fields(films: Film) -> Mask:
 
 
 def edges(fields: Mask) -> Mask:
-    """The pixels along the inside of each region, bool (N, 224, 224) like the regions."""
+    """Find the pixels along the inside of each region, bool (N, 224, 224)."""
     return np.asarray(fields & ~ndimage.binary_erosion(fields, np.ones((1, 3, 3), dtype=bool)))
 
 
 def _local_brightness(film: NDArray[np.uint8]) -> Floats:
-    """Brightness against the tissue nearby, in its standard deviations: float32 (FITTED_CELLS, FITTED_CELLS)."""
+    """Compute brightness relative to nearby tissue, in standard deviations: float32 (FITTED_CELLS, FITTED_CELLS)."""
     smooth = ndimage.gaussian_filter(film.astype(np.float32), 1.5)
     size = SIDE // TISSUE_CELLS
     cells = smooth.reshape(TISSUE_CELLS, size, TISSUE_CELLS, size).mean((1, 3))
@@ -104,48 +105,47 @@ def _local_brightness(film: NDArray[np.uint8]) -> Floats:
     tissue = (~background).astype(np.float32)
     above = (cells - _mean_nearby(cells, tissue, 9)) * tissue
     variance = _mean_nearby(above * above, tissue, 12)
-    # 2 grey levels more, so that a blank film is not all noise.
+    # Add 2 grey levels, so that noise is not amplified on a blank film.
     relative = np.clip(above / (np.sqrt(variance) + 2), -2.5, 2.5)
-    relative[background & (film.max() > film.min())] = (
-        1  # bright, so that no lung is fitted to what lies beside the child
-    )
+    # Make the background bright, so that no lung is fitted to it.
+    relative[background & (film.max() > film.min())] = 1
     shrunk = Image.fromarray(relative).resize((FITTED_CELLS, FITTED_CELLS), Image.Resampling.BOX)
     return np.asarray(shrunk, dtype=np.float32)
 
 
 def _mean_nearby(cells: Floats, tissue: Floats, sigma: float) -> Floats:
-    """Gaussian mean over the cells of tissue."""
+    """Compute the Gaussian-weighted mean of the tissue cells."""
     weight = ndimage.gaussian_filter(tissue, sigma)
     return np.asarray(ndimage.gaussian_filter(cells * tissue, sigma) / np.maximum(weight, 1e-3))
 
 
 def _background(cells: Floats) -> Mask:
-    """Dark regions that touch the top, left or right edge of the film."""
+    """Find dark regions that touch the top, left or right edge of the film."""
     regions, _ = ndimage.label(cells < 0.45 * np.median(cells))
     at_edge = np.unique(np.concatenate([regions[0], regions[:, 0], regions[:, -1]]))
     return np.asarray(ndimage.binary_dilation(np.isin(regions, at_edge[at_edge > 0])))
 
 
 def _fit(brightness: Floats) -> Mask:
-    """The best pair of outlines of each film, filled: (N, FITTED_CELLS, FITTED_CELLS) to bool (N, 224, 224)."""
+    """Fill the best pair of outlines of each film: (N, FITTED_CELLS, FITTED_CELLS) to bool (N, 224, 224)."""
     outlines = _outlines()
     left, right = (
-        -views.reshape(len(views), -1) @ outlines.filters.T - outlines.unlikely
+        -views.reshape(len(views), -1) @ outlines.filters.T - outlines.penalties
         for views in (brightness, brightness[:, :, ::-1])
     )
     fields = []
-    for of_left, of_right in zip(left, right, strict=True):
-        best_left, best_right = (np.argpartition(-likely, PAIRED)[:PAIRED] for likely in (of_left, of_right))
-        both = of_left[best_left][:, None] + of_right[best_right]
-        both -= _asymmetry(outlines.places[best_left][:, None], outlines.places[best_right][None])
-        row, column = np.unravel_index(both.argmax(), both.shape)
-        chosen = outlines.places[best_left[row]], outlines.places[best_right[column]]
+    for left_scores, right_scores in zip(left, right, strict=True):
+        best_left, best_right = (np.argpartition(-scores, PAIRED)[:PAIRED] for scores in (left_scores, right_scores))
+        pair_scores = left_scores[best_left][:, None] + right_scores[best_right]
+        pair_scores -= _asymmetry(outlines.shapes[best_left][:, None], outlines.shapes[best_right][None])
+        row, column = np.unravel_index(pair_scores.argmax(), pair_scores.shape)
+        chosen = outlines.shapes[best_left[row]], outlines.shapes[best_right[column]]
         fields.append(_fill(chosen[0], SIDE) | _fill(chosen[1], SIDE)[:, ::-1])
     return np.stack(fields)
 
 
 def _asymmetry(left: Floats, right: Floats) -> Floats:
-    """How unlikely two lungs are as a pair; `right` is measured on the mirrored film."""
+    """Compute the penalty for asymmetry of two lungs; `right` is in coordinates of the mirrored film."""
     widths = (lung[..., MEDIAL] - lung[..., LATERAL] for lung in (left, right))
     mediastinum = SIDE - right[..., MEDIAL] - left[..., MEDIAL]
     total = (
@@ -160,7 +160,7 @@ def _asymmetry(left: Floats, right: Floats) -> Floats:
 
 @cache
 def _outlines() -> _Outlines:
-    places = np.array(
+    shapes = np.array(
         [
             (medial, medial - width, apex, apex + height, lean)
             for lean, medial, width, apex, height in product(
@@ -170,17 +170,17 @@ def _outlines() -> _Outlines:
         ],
         dtype=np.float32,
     )
-    inside = np.stack([_shrink(_fill(place, 4 * FITTED_CELLS)) for place in places])
+    inside = np.stack([_shrink(_fill(shape, 4 * FITTED_CELLS)) for shape in shapes])
     around = ndimage.maximum_filter(inside, size=(1, 5, 5)) - inside
     area = inside.sum((1, 2), keepdims=True)
     filters = inside / area - around / around.sum((1, 2), keepdims=True)
-    # Mean contrast alone prefers the darkest part of a lung to all of it.
+    # Mean contrast alone would prefer the darkest part of a lung to the whole lung.
     filters *= (area / np.median(area)) ** 0.22
-    return _Outlines(places, filters.reshape(len(places), -1).astype(np.float32), _unlikely(places))
+    return _Outlines(shapes, filters.reshape(len(shapes), -1).astype(np.float32), _penalties(shapes))
 
 
-def _unlikely(places: Floats) -> Floats:
-    medial, lateral, apex, base, lean = places.T
+def _penalties(shapes: Floats) -> Floats:
+    medial, lateral, apex, base, lean = shapes.T
     total = (
         0.05 * ((apex - 38) / 20) ** 2
         + 0.05 * ((base - 180) / 25) ** 2
@@ -191,9 +191,9 @@ def _unlikely(places: Floats) -> Floats:
     return np.asarray(total, dtype=np.float32)
 
 
-def _fill(place: Floats, side: int) -> Mask:
-    """The inside of an outline on a film of so many pixels: bool (side, side)."""
-    medial, lateral, apex, base, lean = place
+def _fill(shape: Floats, side: int) -> Mask:
+    """Fill an outline on a film of the given side length: bool (side, side)."""
+    medial, lateral, apex, base, lean = shape
     y = apex + (base - apex) * OUTLINE[:, 1]
     x = medial + (lateral - medial) * OUTLINE[:, 0] + lean * (y - (apex + base) / 2)
     image = Image.new("L", (side, side))

@@ -1,1 +1,1 @@
-"""Out-of-distribution detection: which films the model does not know."""
+"""Out-of-distribution (OOD) detection: recognise films of a kind that the model was not trained on."""

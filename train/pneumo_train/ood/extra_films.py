@@ -1,4 +1,4 @@
-"""Films that belong to no split: a folder of other films, read half to fit the domain on and half to measure it."""
+"""Extra films that do not belong to any split: one half is for fitting the OOD detector, the other for measuring it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OtherFilms:
     Attributes
     ----------
     fitted, measured
-        Every second film of each kind, and the others between them.
+        Films to fit on, every second one of each kind, and the others, to measure on.
     """
 
     fitted: dict[str, Film] = field(default_factory=dict)
@@ -31,30 +31,35 @@ NONE = OtherFilms()
 
 
 def read_kinds(root: Path) -> dict[str, Film]:
-    """Read films from a folder: each sub-folder is a kind, and so are files that lie in the folder itself.
+    """Read a folder of films. Each sub-folder is a kind, and so are the files in the folder itself.
+
+    Returns
+    -------
+    dict
+        Kind, named after its folder, to uint8 (N, 224, 224, 1).
 
     Raises
     ------
     DataError
-        There is no such folder, or no film in it can be read.
+        The folder does not exist, or contains no readable films.
     """
     if not root.is_dir():
-        raise DataError(str(root), "is no folder", "name a folder of films, with a sub-folder for each kind")
+        raise DataError(str(root), "not a folder", "name a folder of films, with a sub-folder for each kind")
     folders = [root, *sorted(folder for folder in root.iterdir() if folder.is_dir())]
-    read = {folder.name: _read_all(folder, deep=folder != root) for folder in folders}
-    kinds = {name: np.stack(films)[..., None] for name, films in read.items() if films}
+    by_folder = {folder.name: _read_all(folder, recursive=folder != root) for folder in folders}
+    kinds = {name: np.stack(films)[..., None] for name, films in by_folder.items() if films}
     if not kinds:
-        raise DataError(str(root), "has no film that can be read", "look at one of its files in an image viewer")
+        raise DataError(str(root), "contains no readable films", "check that its files open in an image viewer")
     return kinds
 
 
 def read_other_films(root: Path | None) -> OtherFilms:
-    """Read films to fit on and to measure on; none without a folder.
+    """Read films to fit on and to measure on; empty if `root` is None.
 
     Raises
     ------
     DataError
-        There is no such folder, or no film in it can be read.
+        The folder does not exist, or contains no readable films.
     """
     kinds = {} if root is None else read_kinds(root)
     return OtherFilms(
@@ -63,12 +68,12 @@ def read_other_films(root: Path | None) -> OtherFilms:
     )
 
 
-def _read_all(folder: Path, *, deep: bool) -> list[Film]:
+def _read_all(folder: Path, *, recursive: bool) -> list[Film]:
     films = []
-    for path in sorted(folder.rglob("*") if deep else folder.iterdir()):
+    for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
         if path.is_file() and path.suffix.lower() in FILE_SUFFIXES:
             try:
                 films.append(read_pixels(path))
-            except ImageError:  # a folder of outliers may hold anything
+            except ImageError:  # a folder of outliers can contain anything
                 continue
     return films

@@ -1,4 +1,4 @@
-"""The domain of a model that is released: fitted on its training films, limited on validation films, measured."""
+"""Fit the OOD detector of a model to be released, choose its limit and measure it."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ from pneumo_train.ood.metrics import measure_ood
 from pneumo_train.ood.outliers import KINDS, make_outlier
 
 SEED = 34
-MADE_OF = 300  # training films that outliers of each kind are made of
-COPIES = 4  # degraded copies of each known film that is given beside the training films
+SOURCE_FILMS = 300  # training films that outliers of each kind are made from
+COPIES = 4  # degraded copies of each extra film
 
-See = Callable[[Film], Features]
+FeatureExtractor = Callable[[Film], Features]
 
 
-def fit_ood_detector(see: See, films: TrainingFilms, known: OtherFilms, outliers: OtherFilms) -> OodDetector:
-    """Fit the domain on training films, degraded copies of them and outliers made of them, and on given films.
+def fit_ood_detector(
+    extract: FeatureExtractor, films: TrainingFilms, known: OtherFilms, outliers: OtherFilms
+) -> OodDetector:
+    """Fit the detector on training films, their degraded copies, outliers made from them, and extra films.
 
     Parameters
     ----------
-    see
+    extract
         uint8 (N, 224, 224, 1) to `ood_features`, float32 (N, C).
     known, outliers
-        Given films of the known kind, and of others.
+        Extra films of the known kind, and of other kinds.
     """
     training = films.pixels[films.rows["train"]]
-    given = [copies for shown in known.fitted.values() for copies in _copies(shown)]
-    inside = [see(shown) for shown in (training, degrade(training, SEED), *given)]
-    chosen = np.random.default_rng(SEED).permutation(len(training))[:MADE_OF]
-    outside = [see(_half_degraded(make_outlier(kind, training[np.sort(chosen)], SEED))) for kind in KINDS]
-    outside += [see(copies) for shown in outliers.fitted.values() for copies in _copies(shown)]
-    validation = see(with_degraded_copies(films.pixels[films.rows["validation"]]))
+    extra = [copies for kind_films in known.fitted.values() for copies in _copies(kind_films)]
+    inside = [extract(known_films) for known_films in (training, degrade(training, SEED), *extra)]
+    chosen = np.random.default_rng(SEED).permutation(len(training))[:SOURCE_FILMS]
+    outside = [extract(_half_degraded(make_outlier(kind, training[np.sort(chosen)], SEED))) for kind in KINDS]
+    outside += [extract(copies) for kind_films in outliers.fitted.values() for copies in _copies(kind_films)]
+    validation = extract(with_degraded_copies(films.pixels[films.rows["validation"]]))
     return fit_detector(np.concatenate(inside), np.concatenate(outside), validation)
 
 
@@ -50,14 +52,21 @@ def describe_ood(
     known: OtherFilms,
     outliers: OtherFilms,
 ) -> dict[str, Any]:
-    """Choose the limit on validation films and their degraded copies, and measure on films that nothing was fitted on.
+    """Choose the limit on validation films and their degraded copies, and measure on films that were not used to fit.
 
     Parameters
     ----------
     distance
         uint8 (N, 224, 224, 1) to `domain_distance`, float32 (N,).
     measured_on
-        The split that is measured.
+        The split to measure on.
+    known, outliers
+        Extra films of the known kind, and of other kinds.
+
+    Returns
+    -------
+    dict
+        JSON-ready: method, films, limit, and `flagged`, the result of `measure_ood`.
     """
     limit = choose_limit(distance(with_degraded_copies(films.pixels[films.rows["validation"]])))
     others = _named("known", known.measured) | _named("other", outliers.measured)
@@ -78,11 +87,11 @@ def _copies(films: Film) -> list[Film]:
 
 
 def _half_degraded(films: Film) -> Film:
-    """Degrade every second film, so that what a film has gone through does not tell outliers."""
+    """Degrade every second film, so that outliers cannot be recognised by their processing."""
     degraded = films.copy()
     degraded[::2] = degrade(films[::2], SEED)
     return degraded
 
 
 def _named(role: str, films: Mapping[str, Film]) -> dict[str, Film]:
-    return {f"{role} films in {name}": shown for name, shown in films.items()}
+    return {f"{role} films in {name}": kind_films for name, kind_films in films.items()}

@@ -1,8 +1,8 @@
-"""Films out of the domain, made from films of it: wrong anatomy, wrong view, wrongly hung.
+"""Outliers made from chest films: wrong anatomy, wrong view, wrong orientation.
 
-Outlier exposure (Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019) needs pictures that are
-close to films and are none. Made from a user's own films they need no other data, and share everything with these films
-but what should make the difference.
+Outlier exposure (Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019) needs images that
+resemble chest films without being valid ones. Making them from the user's own films requires no other data, and they
+differ from these films only in what the detector should recognise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from pneumo_infer.films.preprocess import NETWORK_SIZE
 from pneumo_infer.films.raster import Film
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the side
+Box = tuple[float, float, float, float]  # left, top, right, bottom, as fractions of the side
 
 
 def make_outliers(films: Film, seed: int) -> dict[str, Film]:
@@ -53,21 +53,21 @@ def _image(film: Film) -> Image.Image:
 
 def _cut(film: Image.Image, box: Box) -> Image.Image:
     side = film.width
-    left, top, right, bottom = (share * side for share in box)
+    left, top, right, bottom = (fraction * side for fraction in box)
     return film.resize(film.size, Image.Resampling.BICUBIC, box=(left, top, right, bottom))
 
 
 def _like_an_adult(film: Image.Image, _: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Stretch the thorax: an adult's fills the film from the shoulders to below the diaphragm.
+    """Stretch the thorax: an adult's thorax fills the film from the shoulders to below the diaphragm.
 
-    The upper part is drawn out more than the lower one, since an adult's lungs are longer and the abdomen is cut off.
+    The upper part is stretched more than the lower one, since an adult's lungs are longer and the abdomen is cut off.
     """
-    side, sides, top = film.width, rng.uniform(0.1, 0.22), rng.uniform(0.1, 0.22)
+    side, margin, top = film.width, rng.uniform(0.1, 0.22), rng.uniform(0.1, 0.22)
     bend, bottom = rng.uniform(0.4, 0.6), rng.uniform(0.7, 0.9)
     middle = top + (bottom - top) * rng.uniform(0.35, 0.5)
     upper = round(side * bend)
     stretched = Image.new("L", film.size)
-    left, right = sides * side, (1 - sides) * side
+    left, right = margin * side, (1 - margin) * side
     stretched.paste(film.resize((side, upper), Image.Resampling.BICUBIC, (left, top * side, right, middle * side)))
     lower = film.resize((side, side - upper), Image.Resampling.BICUBIC, (left, middle * side, right, bottom * side))
     stretched.paste(lower, (0, upper))
@@ -93,10 +93,10 @@ def _heavy_crop(film: Image.Image, _: Image.Image, rng: np.random.Generator) -> 
 
 
 def _far_away(film: Image.Image, _: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Shrink the film into a corner of a page, as a photograph of a screen or an unfinished crop shows it."""
+    """Shrink the film onto a larger page, as in a photograph of a screen or an unfinished crop."""
     side = round(film.width * rng.uniform(0.3, 0.55))
     page = Image.new("L", film.size, int(rng.choice([0, int(rng.integers(256)), 255])))
-    left, top = (int(place) for place in rng.integers(0, film.width - side, 2))
+    left, top = (int(offset) for offset in rng.integers(0, film.width - side, 2))
     page.paste(film.resize((side, side), Image.Resampling.BICUBIC), (left, top))
     return page
 
@@ -115,13 +115,13 @@ def _inverted(film: Image.Image, _: Image.Image, __: np.random.Generator) -> Ima
 
 
 def _blended(film: Image.Image, other: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Lay another film over it, shifted and turned, so that no chest stays whole."""
-    laid = _upside_down(other, film, rng) if rng.random() < 0.5 else _turned(other, film, rng)
-    return Image.blend(film, laid, rng.uniform(0.4, 0.6))
+    """Blend the film with another one that is upside down or turned."""
+    overlay = _upside_down(other, film, rng) if rng.random() < 0.5 else _turned(other, film, rng)
+    return Image.blend(film, overlay, rng.uniform(0.4, 0.6))
 
 
 def _shuffled(film: Image.Image, _: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Deal the parts of a film out anew: its texture without its anatomy."""
+    """Shuffle the parts of a film, which keeps its texture but not its anatomy."""
     parts = int(rng.choice([2, 3, 4]))
     side = -(-NETWORK_SIZE // parts)
     places = [(column * side, row * side) for row in range(parts) for column in range(parts)]
@@ -134,7 +134,7 @@ def _shuffled(film: Image.Image, _: Image.Image, rng: np.random.Generator) -> Im
 
 
 def _bent(film: Image.Image, _: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Stretch the thorax sideways or lengthways far beyond what films show, and lean it."""
+    """Stretch the thorax in width or height far beyond its natural variation, and shear it."""
     slant, width = rng.uniform(0.25, 0.5) * rng.choice([-1, 1]), rng.uniform(1.5, 2.2)
     across, along = (width, 1 / width) if rng.random() < 0.5 else (1 / width, width)
     middle = film.width / 2

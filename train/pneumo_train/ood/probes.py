@@ -1,4 +1,4 @@
-"""Drawn pictures that are no chest films, to see whether a model knows the difference."""
+"""Synthetic images that are not chest films, to test the OOD detector with."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pneumo_infer.films.preprocess import NETWORK_SIZE
 from pneumo_infer.films.raster import Film
 
 SIZE = (NETWORK_SIZE, NETWORK_SIZE)
-OF_EACH_KIND = 20
+PER_KIND = 20
 SEED = 30
 
 
 def draw_ood_probes() -> Film:
-    """Draw blank pictures, noise, ramps, patterns, pages of text and drawings, uint8 (N, 224, 224, 1)."""
+    """Draw blank images, noise, gradients, patterns, pages of text and drawings, uint8 (N, 224, 224, 1)."""
     rng = np.random.default_rng(SEED)
     kinds = (_blank, _noise, _ramp, _pattern, _page, _drawing, _blurred_drawing)
-    pictures = [np.asarray(picture) for kind in kinds for picture in _some(kind, rng)]
-    return np.stack(pictures)[..., None]
+    images = [np.asarray(image) for kind in kinds for image in _draw(kind, rng)]
+    return np.stack(images)[..., None]
 
 
-def _some(kind: Callable[[np.random.Generator], Image.Image], rng: np.random.Generator) -> Iterator[Image.Image]:
-    return (kind(rng) for _ in range(OF_EACH_KIND))
+def _draw(kind: Callable[[np.random.Generator], Image.Image], rng: np.random.Generator) -> Iterator[Image.Image]:
+    return (kind(rng) for _ in range(PER_KIND))
 
 
 def _blank(rng: np.random.Generator) -> Image.Image:
