@@ -33,7 +33,7 @@ class DropAt(keras.callbacks.Callback):  # type: ignore[misc]
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_that_python_drops_ends_the_training() -> None:
-    # A suite that a shell runs in the background hands on that interrupts are ignored.
+    # A suite that a shell runs in the background inherits that interrupts are ignored.
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(loss="mse")

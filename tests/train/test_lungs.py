@@ -8,7 +8,7 @@ from made_films import SHARED_FILMS, draw_film
 from numpy.typing import NDArray
 
 from pneumo_infer.films.preprocess import film_to_pixels, read_pixels
-from pneumo_train.model.lung_fields import lung_fields
+from pneumo_train.data.lung_fields import lung_fields
 
 LEFT, RIGHT, HEIGHT = 65, 159, 112  # where draw_film puts the middle of each lung, on a film of 224 pixels
 TRAINING_FILMS = SHARED_FILMS / "chest_xray" / "train"

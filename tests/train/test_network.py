@@ -93,7 +93,7 @@ def test_evidence_counts_where_the_network_sees_lung() -> None:
     assert trunk(films)["lungs"].shape == (1, 7, 7, 1)
 
 
-def test_lungs_are_learned_from_fields_beside_the_film() -> None:
+def test_lungs_are_learned_from_fields_next_to_the_film() -> None:
     keras.utils.set_random_seed(0)
     network = PLAIN.model_copy(update={"pooling": "lungs"})
     trunk = build_trunk("none", network, image_size=96)

@@ -28,9 +28,9 @@ from pneumo_infer.model.info import LABELS
 from pneumo_train.errors import DataError, RunError
 from pneumo_train.evaluation.metrics import wilson_interval
 from pneumo_train.model.network import rebuild_trunk
-from pneumo_train.model.thresholds import choose_thresholds
 from pneumo_train.recipe import Recipe
 from pneumo_train.release.release import DEFAULT_OPERATING_POINT, column_of
+from pneumo_train.release.thresholds import choose_thresholds
 from pneumo_train.style.films import Rows, StyledFilms, find_styles
 from pneumo_train.training.checkpoints import RunState
 from pneumo_train.training.devices import computing
