@@ -1,4 +1,4 @@
-"""A published run has all that export, evaluation and readers need, and no path of the machine that trained it."""
+"""A published run is complete for export and evaluation, and contains no local paths."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_unfinished_run_is_not_published(tiny_run: Path, tmp_path: Path) -> N
     run = tmp_path / "run"
     run.mkdir()
     (run / "run.json").write_bytes((tiny_run / "run.json").read_bytes())
-    with pytest.raises(RunError, match="has no finished model"):
+    with pytest.raises(RunError, match="not a finished run"):
         publish_run(run, tmp_path / "models", "own")
     assert not (tmp_path / "models").exists()
 

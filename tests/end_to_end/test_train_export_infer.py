@@ -1,4 +1,4 @@
-"""The whole way with the real programs: train on drawn films, export with proof, read a film with the result."""
+"""The real programs from end to end: train on drawn films, export with proof, and classify with the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pneumo_infer import Classifier
 from pneumo_train.recipe import read_recipe
 
 
-def test_a_run_folder_tells_the_whole_story(tiny_run: Path, tiny: TinyTraining) -> None:
+def test_a_run_folder_is_complete(tiny_run: Path, tiny: TinyTraining) -> None:
     history = read_csv(tiny_run / "history.csv")
     assert [row["epoch"] for row in history] == [str(epoch) for epoch in range(1, 11)]
     assert [row["phase"] for row in history] == ["head"] * 8 + ["top"] * 2
@@ -23,7 +23,7 @@ def test_a_run_folder_tells_the_whole_story(tiny_run: Path, tiny: TinyTraining) 
     assert len(read_csv(tiny_run / "split.csv")) == 80
     described = json.loads((tiny_run / "model.json").read_text())
     assert described["default_operating_point"] in described["operating_points"]
-    assert described["weights"]["licence"] == "that of the weights file"
+    assert described["weights"]["licence"] == "see the weights file"
     assert described["rounding"]["largest_difference"] < 0.01
     predictions = read_csv(tiny_run / "predictions.csv")
     assert {row["split"] for row in predictions} == {"validation", "test"}

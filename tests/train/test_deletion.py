@@ -1,4 +1,4 @@
-"""The deletion test tells a map of what a network reads from a map of what it does not."""
+"""The deletion test distinguishes faithful heatmaps from others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pneumo_train.evaluation.deletion import (
 
 Floats = NDArray[np.float32]
 SIDES = [7, 14, 28]
-READ = slice(56, 88)  # rows and columns of the texture that the scorer below reads
+READ = slice(56, 88)  # rows and columns of the texture that `logit` depends on
 
 
 def films_with_texture(count: int) -> NDArray[np.uint8]:
@@ -80,7 +80,7 @@ def test_around_a_single_cell_the_part_is_still_one_region(side: int, corner: in
     assert ndimage.label(part)[1] == 1
 
 
-def test_of_a_film_with_a_blank_map_a_random_region_is_deleted() -> None:
+def test_a_random_region_is_deleted_if_the_map_is_blank() -> None:
     blank = delete_evidence(films_with_texture(20), logit, lambda batch: np.zeros((len(batch), 7, 7), np.float32))
     np.testing.assert_array_equal(blank.without_hottest, blank.without_random)
     figures = blank.figures([str(row) for row in range(20)])
@@ -125,7 +125,7 @@ def test_a_logit_that_no_random_part_lowers_has_no_ratio() -> None:
 
 
 def test_what_cannot_be_measured() -> None:
-    with pytest.raises(ValueError, match="no film of PNEUMONIA"):
+    with pytest.raises(ValueError, match="at least one PNEUMONIA film"):
         delete_evidence(films_with_texture(0), logit, lambda batch: cell_of_texture(batch, 7))
     with pytest.raises(ValueError, match="square"):
         delete_evidence(films_with_texture(1), logit, lambda batch: cell_of_texture(batch, 7)[:, :3])

@@ -1,4 +1,4 @@
-"""Equalised films: ranks of greys, whatever the tone curve."""
+"""Equalised films contain ranks of grey levels, independent of the tone curve."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from pneumo_train.model.equalisation import EVERY, UNIFORM_DEVIATION, equalised, histograms
+from pneumo_train.model.equalisation import STRIDE, UNIFORM_DEVIATION, equalised, histograms
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_histograms_count_each_grey() -> None:
 
 def test_greys_become_ranks(equalise: keras.Model) -> None:
     films = np.repeat(
-        np.repeat(film()[:, ::EVERY, ::EVERY], EVERY, axis=1), EVERY, axis=2
+        np.repeat(film()[:, ::STRIDE, ::STRIDE], STRIDE, axis=1), STRIDE, axis=2
     )  # so that every pixel is counted
     ranks = [[(plane < grey).mean() + (plane == grey).mean() / 2 for grey in plane.ravel()] for plane in films]
     expected = (np.reshape(ranks, films.shape) - 0.5) / UNIFORM_DEVIATION

@@ -1,4 +1,4 @@
-"""The page of results says what the run folders say."""
+"""The results page agrees with the run folders."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_rows_are_kept_and_the_page_has_all_of_them(tiny_run: Path, tmp_path: Pa
     assert lines_of(page, "| scratch | accuracy 0.95 | ")
     assert lines_of(page, f"| tiny.toml |  |  | 7 | {own.figures['validation']['sensitivity']:.3f} | ")
     assert len({line.count("|") for line in lines_of(page, "| ")}) == 1
-    assert "No figures on validation films were kept of scratch." in page
+    assert "Without figures on validation films: scratch." in page
 
 
 def test_seeds_of_a_recipe_share_a_line_with_mean_and_range() -> None:
@@ -64,19 +64,19 @@ def test_seeds_of_a_recipe_share_a_line_with_mean_and_range() -> None:
     ]
 
 
-def test_test_figures_are_shown_of_the_recipe_that_ships_alone() -> None:
+def test_test_figures_are_shown_for_the_released_recipe_only() -> None:
     measured = {"validation": {"AUC": 0.99}, "test": {"AUC": 0.98, "worst AUC under corruptions": 0.9}}
     shown = render([replace(SEEDED, figures=measured)])
     assert "| AUC | 0.9900 | 0.9800 |" in shown.splitlines()
     assert "| worst AUC under corruptions |  | 0.9000 |" in shown.splitlines()
     for hidden in (replace(SEEDED, recipe="scratch", figures=measured), replace(SEEDED, changes=["a=1"])):
-        assert "ships" not in render([hidden])
+        assert "released" not in render([hidden])
         assert "0.98" not in render([hidden])
 
 
 def test_a_run_that_has_not_finished_writes_nothing(tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    with pytest.raises(RunError, match="has no finished run"):
+    with pytest.raises(RunError, match="not a finished run"):
         write_results([tiny_run, tmp_path / "run"], tmp_path / "rows", tmp_path / "RESULTS.md")
     assert not (tmp_path / "rows").exists()
     assert not (tmp_path / "RESULTS.md").exists()
@@ -84,7 +84,7 @@ def test_a_run_that_has_not_finished_writes_nothing(tiny_run: Path, tmp_path: Pa
 
 @pytest.fixture
 def scratch(tiny_run: Path, tmp_path: Path) -> Path:
-    """A run that says of itself that it trained a recipe that ships."""
+    """A run of a built-in recipe, according to its records."""
     run = tmp_path / "scratch"
     shutil.copytree(tiny_run, run)
     settings = ["phases.0.image_size=128", "split.seed=3"]
@@ -98,7 +98,7 @@ def scratch(tiny_run: Path, tmp_path: Path) -> Path:
     return run
 
 
-def test_a_run_of_a_recipe_that_ships_says_what_was_changed(scratch: Path) -> None:
+def test_a_run_of_a_built_in_recipe_lists_the_changes(scratch: Path) -> None:
     row = read_row(scratch)
     assert row.changes == ["phases.0.image_size=128"]
     assert row.seed == 3
@@ -109,7 +109,7 @@ def test_a_run_of_a_recipe_that_ships_says_what_was_changed(scratch: Path) -> No
 def test_a_run_of_a_recipe_that_has_changed_is_refused(scratch: Path) -> None:
     recipe = (scratch / "recipe.toml").read_text()
     (scratch / "recipe.toml").write_text(recipe.replace("epochs = 20", "epochs = 21"))
-    with pytest.raises(RunError, match="the recipe 'scratch' has changed since; train it again"):
+    with pytest.raises(RunError, match="the recipe 'scratch' has changed since this run; train it again"):
         read_row(scratch)
 
 

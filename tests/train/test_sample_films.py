@@ -1,4 +1,4 @@
-"""Sample films are drawn from a model of films, not taken from them."""
+"""Sample films are synthetic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pneumo_train.release.sample_films import draw_sample
 
 @pytest.fixture
 def brightness(tmp_path: Path) -> Classifier:
-    """Calls bright films PNEUMONIA."""
+    """A model that classifies bright films as PNEUMONIA."""
     return Classifier(write_model(tmp_path / "brightness.onnx", METADATA), device="cpu")
 
 
@@ -30,7 +30,7 @@ def test_a_sample_is_like_the_films_and_none_of_them(brightness: Classifier) -> 
     np.testing.assert_array_equal(sample, draw_sample(films, brightness, target))
 
 
-def test_films_that_are_never_read_as_their_class(brightness: Classifier) -> None:
+def test_films_that_are_never_classified_correctly(brightness: Classifier) -> None:
     films = np.stack([draw_film(seed, height=224, width=224) for seed in range(4)])[..., None]
-    with pytest.raises(DataError, match="has no sample that is read with a margin"):
+    with pytest.raises(DataError, match="none of 200 samples is classified correctly with a margin"):
         draw_sample(films, brightness, target=int(films.mean() <= 128))

@@ -1,4 +1,4 @@
-"""pneumo-train: the command line of training."""
+"""The pneumo-train command."""
 
 from __future__ import annotations
 
@@ -19,29 +19,33 @@ from pneumo_train.import_quietly import import_quietly
 from pneumo_train.malloc_tuning import keep_freed_memory
 
 CLASS_FOLDER = typer.Option(
-    "--class-folder", metavar="LABEL=FOLDER", help="Where a class lies, if not in NORMAL or PNEUMONIA; repeatable."
+    "--class-folder",
+    metavar="LABEL=FOLDER",
+    help="Folder of a class, if it is not called NORMAL or PNEUMONIA. Can be repeated.",
 )
-RECIPE = typer.Option(help="A built-in recipe's name, or a TOML file.")
-SETTINGS = typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the recipe; repeatable.")
-WEIGHTS = typer.Option(help="imagenet, none, or a no-top weights file; the recipe's own, mostly imagenet, if left out.")
-SPLIT_FILE = typer.Option("--split", help="A split.csv to keep to; that of the data folder if it has one.")
-MIXED_PRECISION = typer.Option("--mixed-precision", help="Compute in bfloat16, for GPUs and processors that have it.")
-PATIENTS = typer.Option(help="CSV file with columns path, patient, where file names do not say who the patient is.")
-OOD_FILMS = typer.Option(help="Folder of films that the model is not made for, a sub-folder for each kind.")
-CACHE = typer.Option(help="Where decoded films are kept; the user's cache folder if left out.")
+RECIPE = typer.Option(help="Name of a built-in recipe, or path of a TOML file.")
+SETTINGS = typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the recipe. Can be repeated.")
+WEIGHTS = typer.Option(help="Initial weights: imagenet, none, or a no-top weights file. Default: those of the recipe.")
+SPLIT_FILE = typer.Option(
+    "--split", help="CSV file with the split. Default: split.csv in the data folder, if it exists."
+)
+MIXED_PRECISION = typer.Option("--mixed-precision", help="Compute in bfloat16, on hardware that supports it.")
+PATIENTS = typer.Option(help="CSV file with the columns path and patient, if file names do not identify patients.")
+OOD_FILMS = typer.Option(help="Folder of out-of-domain films, with a subfolder for each kind.")
+CACHE = typer.Option(help="Folder for decoded films. Default: the user's cache folder.")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Distribute(StrEnum):
-    """Ways to train on several devices."""
+    """How to use several devices."""
 
     NONE = "none"
     DATA = "data"
 
 
 def main() -> None:
-    """Run pneumo-train: exit 0 when trained, 2 when it was called wrongly, 130 when interrupted."""
+    """Run pneumo-train. The exit code is 0 on success, 2 on an error and 130 on an interrupt."""
     keep_freed_memory()
     app()
 
@@ -50,43 +54,43 @@ def main() -> None:
 def train(
     context: typer.Context,
     data: Annotated[
-        Path, typer.Option(help="Folder with train/NORMAL, train/PNEUMONIA, and perhaps val and test.")
+        Path, typer.Option(help="Data set: a folder with train/NORMAL, train/PNEUMONIA and optionally val and test.")
     ] = Path("chest_xray"),
     recipe: Annotated[str, RECIPE] = "finetune",
     settings: Annotated[list[str] | None, SETTINGS] = None,
     weights: Annotated[str | None, WEIGHTS] = None,
-    output: Annotated[Path | None, typer.Option(help="The run's folder; runs/RECIPE-TIME if left out.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/RECIPE-TIME.")] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with this run; the other options are the run's own.")
+        Path | None, typer.Option(help="Resume the run in this folder. Other options are ignored.")
     ] = None,
     class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
     patients: Annotated[Path | None, PATIENTS] = None,
     split_file: Annotated[Path | None, SPLIT_FILE] = None,
     mixed_precision: Annotated[bool, MIXED_PRECISION] = False,
     distribute: Annotated[
-        Distribute, typer.Option(help="data shares each batch among all GPUs of the machine.")
+        Distribute, typer.Option(help="With data, split each batch across all GPUs of this machine.")
     ] = Distribute.NONE,
     ood_films: Annotated[Path | None, OOD_FILMS] = None,
     known_films: Annotated[
-        Path | None, typer.Option(help="Folder of more films of the known kind, as other programs export them.")
+        Path | None, typer.Option(help="Folder of more in-domain films, for example as other programs export them.")
     ] = None,
     cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
-    """Train a classifier of chest films: NORMAL or PNEUMONIA."""
+    """Train a model that classifies chest X-rays as NORMAL or PNEUMONIA."""
     if context.invoked_subcommand:
         return
     folder = resume or output or Path("runs") / f"{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    with _reported(on_interrupt=f"go on with: pneumo-train --resume {folder}"):
+    with _reported(on_interrupt=f"to resume, run: pneumo-train --resume {folder}"):
         run = _load("training.run")
         if resume:
             run.resume_run(folder)
             return
-        chosen = _load("recipe").read_recipe(recipe, settings or [])
+        parsed = _load("recipe").read_recipe(recipe, settings or [])
         options = run.RunOptions(
             data=str(data.resolve()),
             recipe=recipe,
             settings=tuple(settings or ()),
-            weights=_weights(weights or chosen.network.weights),
+            weights=_weights(weights or parsed.network.weights),
             class_folders=tuple(class_folder or ()),
             patients=_absolute(patients),
             split=_absolute(split_file),
@@ -96,7 +100,7 @@ def train(
             known_films=_absolute(known_films),
             ood_films=_absolute(ood_films),
         )
-        run.start_run(folder, chosen, options)
+        run.start_run(folder, parsed, options)
 
 
 @app.command()
@@ -106,11 +110,11 @@ def leave_one_style_out(
     settings: Annotated[list[str] | None, SETTINGS] = None,
     weights: Annotated[str | None, WEIGHTS] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder of the trainings and results; continues with what is there.")
+        Path | None, typer.Option(help="Output folder. If it has results already, only missing ones are added.")
     ] = None,
     clusters: Annotated[
         list[int] | None,
-        typer.Option(help="Styles to leave out, by number; repeatable; if none is named, all with 40 NORMAL films."),
+        typer.Option(help="Number of a style to leave out. Can be repeated. Default: all with 40 NORMAL films."),
     ] = None,
     class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
     patients: Annotated[Path | None, PATIENTS] = None,
@@ -118,28 +122,28 @@ def leave_one_style_out(
     mixed_precision: Annotated[bool, MIXED_PRECISION] = False,
     cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
-    """Train a recipe without the NORMAL films of one acquisition style after another, and measure it on these."""
+    """Train once per acquisition style, without its NORMAL films, and evaluate on these films."""
     folder = output or Path("runs") / f"styles-{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    with _reported(on_interrupt=f"go on with: the same command and --output {folder}"):
-        study, chosen = _load("style.leave_one_out"), _load("recipe").read_recipe(recipe, settings or [])
+    with _reported(on_interrupt=f"to resume, run the same command with --output {folder}"):
+        study, parsed = _load("style.leave_one_out"), _load("recipe").read_recipe(recipe, settings or [])
         options = _load("training.run").RunOptions(
             data=str(data.resolve()),
             recipe=recipe,
             settings=tuple(settings or ()),
-            weights=_weights(weights or chosen.network.weights),
+            weights=_weights(weights or parsed.network.weights),
             class_folders=tuple(class_folder or ()),
             patients=_absolute(patients),
             split=_absolute(split_file),
             mixed_precision=mixed_precision,
             cache=_absolute(cache),
         )
-        study.print_summary(study.leave_one_style_out(folder, chosen, options, clusters or []))
+        study.print_summary(study.leave_one_style_out(folder, parsed, options, clusters or []))
         typer.echo(f"results: {folder / study.SUMMARY_FILE}")
 
 
 @app.command()
 def recipes() -> None:
-    """List the recipes that ship, a line each."""
+    """List the built-in recipes."""
     with _reported():
         for name, recipe in _load("recipe").builtin_recipes().items():
             typer.echo(f"{name:12} {recipe.summary}")
@@ -147,24 +151,24 @@ def recipes() -> None:
 
 @app.command()
 def split(
-    to: Annotated[Path, typer.Option(help="Folder to write train, val and test to; new or empty.")],
+    to: Annotated[Path, typer.Option(help="Output folder. Must be new or empty.")],
     data: Annotated[Path, typer.Option(help="Folder of films, as for training.")] = Path("chest_xray"),
     ratios: Annotated[str, typer.Option(help="Shares of training, validation and test films.")] = "80/10/10",
-    seed: Annotated[int, typer.Option(help="The same films, ratios and seed give the same split.")] = 42,
+    seed: Annotated[int, typer.Option(help="Random seed. The same films, ratios and seed give the same split.")] = 42,
     class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
     patients: Annotated[Path | None, PATIENTS] = None,
     cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
-    """Deal films out by patient and class to train, val and test folders, with a split.csv that training keeps to."""
+    """Split films by patient and class into train, val and test folders, with a split.csv for training."""
     with _reported():
         films = _load("data.split_folders").split_into_folders(
             data, _layout(class_folder, patients), ratios, seed, to, cache
         )
-        typer.echo(f"{len(films)} films in {to}; train on them with: pneumo-train --data {to}")
+        typer.echo(f"wrote {len(films)} films to {to}; to train on them, run: pneumo-train --data {to}")
 
 
 class Films(StrEnum):
-    """Films that a model can be measured on."""
+    """The films to evaluate on."""
 
     TEST = "test"
     VALIDATION = "validation"
@@ -173,27 +177,28 @@ class Films(StrEnum):
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Option(help="A .keras file of pneumo-train, or an .onnx file of pneumo-export.")],
+    model: Annotated[Path, typer.Option(help="Model to evaluate: a .keras or .onnx file.")],
     data: Annotated[Path, typer.Option(help="Folder of films, as for training.")] = Path("chest_xray"),
     operating_point: Annotated[
-        str | None, typer.Option(help="Whose threshold decides the labels; the model's default one if left out.")
+        str | None, typer.Option(help="Operating point that decides the labels. Default: that of the model.")
     ] = None,
     films: Annotated[
-        Films, typer.Option("--split", help="Which films of the model's own split, or of the folder, to measure on.")
+        Films,
+        typer.Option("--split", help="Which films to evaluate on."),
     ] = Films.TEST,
-    corruptions: Annotated[bool, typer.Option(help="Measure under corruptions that real films suffer too.")] = True,
+    corruptions: Annotated[bool, typer.Option(help="Also evaluate on corrupted films.")] = True,
     output: Annotated[
-        Path | None, typer.Option(help="Folder of metrics.json and report.html; evaluation-MODEL beside the model.")
+        Path | None, typer.Option(help="Output folder. Default: evaluation-MODEL next to the model.")
     ] = None,
     class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
     patients: Annotated[Path | None, PATIENTS] = None,
     ood_films: Annotated[Path | None, OOD_FILMS] = None,
     cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
-    """Measure a model: metrics.json, and report.html with every figure, plot and missed film."""
+    """Evaluate a model, and write metrics.json and report.html."""
     folder = output or model.with_name(f"evaluation-{model.stem}")
     with _reported():
-        done = _load("evaluation.evaluate").evaluate(
+        evaluation = _load("evaluation.evaluate").evaluate(
             model,
             data,
             folder,
@@ -204,10 +209,11 @@ def evaluate(
             cache,
             ood_films,
         )
-        point = done.metrics["operating_points"][done.operating_point]
+        name, metrics = evaluation.operating_point, evaluation.metrics
+        point = metrics["operating_points"][name]
         typer.echo(
-            f"{done.operating_point}: sensitivity {point['sensitivity']:.3f}, specificity {point['specificity']:.3f}, "
-            f"accuracy {point['accuracy']:.3f}; ROC AUC {done.metrics['auc']:.4f}"
+            f"{name}: sensitivity {point['sensitivity']:.3f}, specificity {point['specificity']:.3f}, "
+            f"accuracy {point['accuracy']:.3f}; ROC AUC {metrics['auc']:.4f}"
         )
         typer.echo(f"report: {folder / 'report.html'}")
 
@@ -215,10 +221,10 @@ def evaluate(
 @app.command()
 def publish(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    to: Annotated[Path, typer.Option(help="Folder to copy to.")] = Path("models"),
-    name: Annotated[str, typer.Option(help="Of the model's files: NAME.keras and NAME.json.")] = "pneumo-resnet50",
+    to: Annotated[Path, typer.Option(help="Output folder.")] = Path("models"),
+    name: Annotated[str, typer.Option(help="Name of the model files: NAME.keras and NAME.json.")] = "pneumo-resnet50",
 ) -> None:
-    """Copy a finished run's model and records to where models are kept, without this machine's paths."""
+    """Copy the model and records of a finished run to a folder, without local paths."""
     with _reported():
         for file in _load("release.publish").publish_run(run, to, name):
             typer.echo(file)
@@ -227,25 +233,25 @@ def publish(
 @app.command()
 def results(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of finished runs to add; without any, only the page is written.")
-    ] = [],  # noqa: B006  # typer's
-    rows: Annotated[Path, typer.Option(help="Where a row of each run is kept.")] = Path("train/results"),
-    to: Annotated[Path, typer.Option(help="The page to write.")] = Path("train/RESULTS.md"),
+        list[Path], typer.Argument(help="Folders of finished runs to add. If none is given, only the page is written.")
+    ] = [],  # noqa: B006  # Typer does not modify it
+    rows: Annotated[Path, typer.Option(help="Folder for the results of each run.")] = Path("train/results"),
+    to: Annotated[Path, typer.Option(help="Page to write.")] = Path("train/RESULTS.md"),
 ) -> None:
-    """Write one page of all runs: mean and range over the seeds of each recipe."""
+    """Summarise all runs on one page, with mean and range over the seeds of each recipe."""
     with _reported():
-        kept = _load("release.results").write_results(runs, rows, to)
-        typer.echo(f"{to}: {len(kept)} runs")
+        written = _load("release.results").write_results(runs, rows, to)
+        typer.echo(f"{to}: {len(written)} runs")
 
 
 def _layout(class_folder: list[str] | None, patients: Path | None) -> object:
-    dataset = _load("data.index")
-    folders = dataset.parse_class_folders(class_folder or [])
-    return dataset.Layout(folders, None if patients is None else dataset.read_patients(patients))
+    index = _load("data.index")
+    folders = index.parse_class_folders(class_folder or [])
+    return index.Layout(folders, None if patients is None else index.read_patients(patients))
 
 
-def _weights(given: str) -> str:
-    return given if given in ("imagenet", "none") else str(Path(given).resolve())
+def _weights(weights: str) -> str:
+    return weights if weights in ("imagenet", "none") else str(Path(weights).resolve())
 
 
 def _absolute(path: Path | None) -> str | None:

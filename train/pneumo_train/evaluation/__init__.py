@@ -1,1 +1,1 @@
-"""How good a model is, on held-out films and under corruptions."""
+"""Evaluation of a model on held-out and corrupted films."""

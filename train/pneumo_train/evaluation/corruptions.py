@@ -1,7 +1,7 @@
-"""Corruptions that real films suffer, applied to films that the model has not learnt from.
+"""Corruptions that occur in practice, applied to held-out films.
 
-Accuracy on films from the same machine saturates; how much of it survives these changes tells more about the next
-hospital (Hendrycks & Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions", ICLR 2019).
+Accuracy on films from the same machine saturates. Accuracy on corrupted films predicts better how a model performs in
+another hospital (Hendrycks & Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions", ICLR 2019).
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from pneumo_train.model.calibration import Scores
 
 Corruption = Callable[[Image.Image], Image.Image]
 NOISE_SEED = 20
-MEASURED = ("auc", "sensitivity", "specificity")
+FIGURES = ("auc", "sensitivity", "specificity")
 
 
 class WorstFigure(TypedDict):
-    """The least of a figure over all corruptions, and the corruption it is that of."""
+    """The lowest value of a figure over all corruptions, and the corruption."""
 
     corruption: str
     value: float
 
 
 def _crop(image: Image.Image, kept: float) -> Image.Image:
-    side = image.width
-    margin = side * (1 - kept) / 2
-    box = (margin, margin, side - margin, side - margin)
+    size = image.width
+    margin = size * (1 - kept) / 2
+    box = (margin, margin, size - margin, size - margin)
     return image.resize(image.size, Image.Resampling.BICUBIC, box=box)
 
 
@@ -72,10 +72,10 @@ def _sharpen(image: Image.Image, amount: int) -> Image.Image:
 
 
 def _equalise_locally(image: Image.Image, tiles: int, clipped_at: float) -> Image.Image:
-    """Contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994).
+    """Apply contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994).
 
-    Each tile's equalising curve comes of its histogram clipped at so many times the mean count; between the middles of
-    tiles, levels are blended linearly.
+    The curve of each tile is computed from its histogram, clipped at `clipped_at` times the mean count. Between the
+    centres of tiles, the curves are interpolated linearly.
     """
     levels = np.asarray(image)
     height, width = (side // tiles for side in levels.shape)
@@ -87,7 +87,7 @@ def _equalise_locally(image: Image.Image, tiles: int, clipped_at: float) -> Imag
         clipped += (tile.size - clipped.sum()) / 256
         curves[row, column] = 255 * np.cumsum(clipped) / tile.size
     rows, columns = (np.clip((np.arange(s) + 0.5) * tiles / s - 0.5, 0, tiles - 1) for s in levels.shape)
-    top, left = (np.minimum(place.astype(int), tiles - 2) for place in (rows, columns))
+    top, left = (np.minimum(position.astype(int), tiles - 2) for position in (rows, columns))
     down, right = (rows - top)[:, None], (columns - left)[None]
     upper, lower = (
         curves[at[:, None], left, levels] * (1 - right) + curves[at[:, None], left + 1, levels] * right
@@ -97,8 +97,8 @@ def _equalise_locally(image: Image.Image, tiles: int, clipped_at: float) -> Imag
 
 
 def _noise(image: Image.Image, deviation: float) -> Image.Image:
-    drawn = np.random.default_rng(NOISE_SEED).normal(0, deviation, (image.height, image.width))
-    return Image.fromarray(np.clip(np.asarray(image) + drawn, 0, 255).astype(np.uint8))
+    noise = np.random.default_rng(NOISE_SEED).normal(0, deviation, (image.height, image.width))
+    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
 
 
 def _blur(image: Image.Image, radius: float) -> Image.Image:
@@ -172,12 +172,14 @@ CORRUPTIONS: dict[str, Corruption] = {
 
 
 def corrupt(pixels: Film, name: str) -> Film:
-    """Apply one of the corruptions in `CORRUPTIONS` to films.
+    """Apply a corruption to films.
 
     Parameters
     ----------
     pixels
         uint8 (N, 224, 224, 1).
+    name
+        A key of `CORRUPTIONS`.
 
     Returns
     -------
@@ -195,28 +197,39 @@ def measure_corruptions(
     threshold: float,
     corruptions: Iterable[str] = CORRUPTIONS,
 ) -> dict[str, dict[str, float]]:
-    """ROC AUC, and sensitivity and specificity at a threshold, under each corruption.
+    """Compute ROC AUC, and sensitivity and specificity at a threshold, under each corruption.
 
     Parameters
     ----------
     score
-        uint8 (N, 224, 224, 1) to calibrated P(PNEUMONIA), float32 (N,).
-    pixels, targets
-        The films and, 1 for PNEUMONIA, their truth.
+        Function from films, uint8 (N, 224, 224, 1), to calibrated P(PNEUMONIA), float32 (N,).
+    pixels
+        The films, uint8 (N, 224, 224, 1).
+    targets
+        (N,), 1 for PNEUMONIA.
+    threshold
+        Probability from which a film is classified as PNEUMONIA.
+    corruptions
+        Keys of `CORRUPTIONS`.
+
+    Returns
+    -------
+    dict
+        Corruption to `auc`, `sensitivity` and `specificity`.
     """
     figures: dict[str, dict[str, float]] = {}
     for corruption in corruptions:
         probabilities = score(corrupt(pixels, corruption))
-        decided = metrics_at_threshold(targets, probabilities, threshold)
+        decisions = metrics_at_threshold(targets, probabilities, threshold)
         figures[corruption] = {
             "auc": threshold_free_metrics(targets, probabilities)["auc"],
-            "sensitivity": decided["sensitivity"],
-            "specificity": decided["specificity"],
+            "sensitivity": decisions["sensitivity"],
+            "specificity": decisions["specificity"],
         }
     return figures
 
 
 def worst_corruptions(figures: Mapping[str, Mapping[str, float]]) -> dict[str, WorstFigure]:
     """Find the lowest `auc`, `sensitivity` and `specificity` in the result of `measure_corruptions`."""
-    worst = {measured: min(figures, key=lambda name: figures[name][measured]) for measured in MEASURED if figures}
-    return {measured: {"corruption": name, "value": figures[name][measured]} for measured, name in worst.items()}
+    worst = {figure: min(figures, key=lambda name: figures[name][figure]) for figure in FIGURES if figures}
+    return {figure: {"corruption": name, "value": figures[name][figure]} for figure, name in worst.items()}

@@ -1,8 +1,8 @@
-"""Whether a heatmap shows what the network uses: the deletion test, and how often the hottest place is in the lungs.
+"""Tests of heatmaps: the deletion test, and how often the hottest cell is in the lungs.
 
-The hottest fifth of each film is blurred away, and a random region of equal size: if the map is faithful, the logit of
-PNEUMONIA falls much more without the first (after Samek et al., "Evaluating the Visualization of What a Deep Neural
-Network Has Learned", IEEE TNNLS 28, 2017, and Petsiuk et al., "RISE", BMVC 2018).
+The deletion test blurs the hottest fifth of each film, and a random region of the same size. If a heatmap is faithful,
+blurring the hottest fifth lowers the logit of PNEUMONIA much more (after Samek et al., "Evaluating the Visualization of
+What a Deep Neural Network Has Learned", IEEE TNNLS 28, 2017, and Petsiuk et al., "RISE", BMVC 2018).
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ from pneumo_train.model.calibration import Scores
 
 DELETED_SHARE = 0.2  # of the film's area
 DELETED_PIXELS = round(DELETED_SHARE * SIDE * SIDE)
-BLUR_SIGMA = 16  # pixels of a film of 224
-NEARBY_SIGMA = 32  # so far that its kernel, cut at four times this, reaches over more than a fifth of a film
+BLUR_SIGMA = 16  # in pixels at 224 px
+NEARBY_SIGMA = 32  # large enough that its kernel, cut off at four sigma, covers more than a fifth of a film
 FILMS_AT_ONCE = 32
-SCORED_BY_DELETION = 3  # times that each film is: as it is, without its hottest part, without a random one
+SCORED_BY_DELETION = 3  # scores per film: unchanged, without its hottest part, without a random part
 DRAWS = 1000
 SEED = 34
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What became of the logit of each film.
+    """Results of the deletion test for each film.
 
     Attributes
     ----------
     maps
         float32 (N, S, S), the heatmaps.
     before, without_hottest, without_random
-        float32 (N,), the logit of the film as it is, and without its hottest fifth or a random region of that size.
+        float32 (N,), the logit of the unchanged film, without its hottest fifth, and without a random region of the
+        same size.
     inside_lungs
-        bool (N,), whether the middle of the map's hottest cell is in the lung field; never so where a map is blank.
+        bool (N,), whether the centre of the hottest cell is in the lung field; False for blank maps.
     lungs_cover
-        float64 (N,), share of the film that the lung field covers: how often a random place would be in it.
+        float64 (N,), share of the film that the lung field covers.
     """
 
     maps: Scores
@@ -56,17 +57,22 @@ class Deletion:
     lungs_cover: NDArray[np.float64]
 
     def figures(self, patients: Sequence[str]) -> dict[str, Any]:
-        """Mean falls of the logit with 95 % intervals, their ratio, and the share of maps hottest in the lungs.
+        """Summarise the test: mean falls of the logit, their ratio, and the share of hottest cells in the lungs.
 
-        Intervals of falls and ratio are percentiles over patients drawn anew (seeded), that of the share is Wilson's.
-        A ratio, or an end of its interval, is None where the mean random fall is not above 0.
+        The 95 % intervals of falls and ratio are bootstrap percentiles over patients, with a fixed seed. The interval
+        of the share is Wilson's. The ratio, or an end of its interval, is None if the mean random fall is not positive.
 
         Parameters
         ----------
         patients
-            Of each film, (N,).
+            Patient of each film, (N,).
+
+        Returns
+        -------
+        dict
+            The figures, JSON-ready.
         """
-        hottest, random = _draw_means(
+        hottest, random = _bootstrap_means(
             np.stack([self.before - self.without_hottest, self.before - self.without_random]), patients
         )
         ratio = _ratio(hottest, random)
@@ -86,26 +92,26 @@ class Deletion:
 
 
 def delete_evidence(films: Film, logit: Callable[[Film], Scores], heatmaps: Callable[[Film], Scores]) -> Deletion:
-    """Blur away the hottest fifth of films of PNEUMONIA, and a random region of equal size, and score what is left.
+    """Blur the hottest fifth of PNEUMONIA films, and a random region of the same size, and score the results.
 
-    A blank map knows no hottest fifth; of such a film the same random region is deleted twice.
+    A blank map has no hottest fifth. For such a film, the random region is used in both cases.
 
     Parameters
     ----------
     films
         uint8 (N, 224, 224, 1), at least one.
     logit
-        Films to the logit of PNEUMONIA, float32 (B,).
+        Function from films to the logit of PNEUMONIA, float32 (B,).
     heatmaps
-        Films to evidence for PNEUMONIA, float32 (B, S, S), not negative.
+        Function from films to evidence for PNEUMONIA, float32 (B, S, S), not negative.
 
     Raises
     ------
     ValueError
-        There is no film, or the maps are not square.
+        `films` is empty, or the maps are not square.
     """
     if not len(films):
-        raise ValueError("there is no film of PNEUMONIA to delete evidence from; give at least one")
+        raise ValueError("the deletion test needs at least one PNEUMONIA film")
     rng = np.random.default_rng(SEED)
     parts = [
         _delete_from(np.ascontiguousarray(films[start : start + FILMS_AT_ONCE]), logit, heatmaps, rng)
@@ -115,10 +121,10 @@ def delete_evidence(films: Film, logit: Callable[[Film], Scores], heatmaps: Call
 
 
 def hottest_part(heatmap: Scores) -> Mask:
-    """The fifth of the film with the most evidence: (S, S), brought to the film's size bilinearly, to bool (224, 224).
+    """Return the fifth of a film with the most evidence: heatmap (S, S) to mask, bool (224, 224).
 
-    Of places with equal evidence, as where a rectified map is 0, those near other evidence are taken first, so that
-    the part is whole regions and no scattered pixels.
+    The heatmap is resized bilinearly. Among pixels with equal evidence, such as the zeros of a rectified map, those
+    near other evidence come first, so that the part consists of connected regions.
     """
     image = Image.fromarray(np.asarray(heatmap, np.float32)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     evidence = np.asarray(image)
@@ -127,7 +133,7 @@ def hottest_part(heatmap: Scores) -> Mask:
 
 
 def random_part(rng: np.random.Generator) -> Mask:
-    """The fifth of the film nearest to a random point: a disc that the film's edge cuts, and that is larger for it."""
+    """Return the fifth of a film nearest to a random point, bool (224, 224): a disc, cut off at the film's edge."""
     row, column = rng.uniform(0, SIDE, 2)
     rows, columns = np.ogrid[:SIDE, :SIDE]
     distance = (rows + 0.5 - row) ** 2 + (columns + 0.5 - column) ** 2
@@ -135,17 +141,17 @@ def random_part(rng: np.random.Generator) -> Mask:
 
 
 def blur_parts(films: Film, parts: Mask) -> Film:
-    """Blur films, uint8 (N, 224, 224, 1), where `parts`, bool (N, 224, 224), says so."""
+    """Blur films, uint8 (N, 224, 224, 1), where `parts`, bool (N, 224, 224), is True."""
     blurred = ndimage.gaussian_filter(films.astype(np.float32), (0, BLUR_SIGMA, BLUR_SIGMA, 0), mode="nearest")
     return np.where(parts[..., None], np.round(blurred).astype(np.uint8), films)
 
 
 def hottest_inside(maps: Scores, fields: Mask) -> Mask:
-    """Whether the middle of each map's hottest cell, (N, S, S), is in the lung field, bool (N, 224, 224)."""
-    count, side = len(maps), maps.shape[1]
-    rows, columns = np.divmod(maps.reshape(count, -1).argmax(axis=1), side)
-    middles = ((np.stack([rows, columns]) + 0.5) * SIDE / side).astype(int)
-    return np.asarray(fields[np.arange(count), middles[0], middles[1]] & (maps.max(axis=(1, 2)) > 0))
+    """Return whether the centre of each map's hottest cell, (N, S, S), is in the lung field, bool (N, 224, 224)."""
+    count, size = len(maps), maps.shape[1]
+    rows, columns = np.divmod(maps.reshape(count, -1).argmax(axis=1), size)
+    centres = ((np.stack([rows, columns]) + 0.5) * SIDE / size).astype(int)
+    return np.asarray(fields[np.arange(count), centres[0], centres[1]] & (maps.max(axis=(1, 2)) > 0))
 
 
 def _delete_from(
@@ -153,11 +159,9 @@ def _delete_from(
 ) -> tuple[Any, ...]:
     maps = heatmaps(films)
     if maps.ndim != 3 or maps.shape[1] != maps.shape[2]:
-        raise ValueError(f"heatmaps are {maps.shape}, not (N, S, S); give maps that are square")
+        raise ValueError(f"heatmaps must be square, (N, S, S), not {maps.shape}")
     random = np.stack([random_part(rng) for _ in maps])
-    hottest = np.stack(
-        [hottest_part(m) if m.max() > 0 else by_chance for m, by_chance in zip(maps, random, strict=True)]
-    )
+    hottest = np.stack([hottest_part(m) if m.max() > 0 else fallback for m, fallback in zip(maps, random, strict=True)])
     fields = lung_fields(films)
     return (
         maps,
@@ -175,8 +179,8 @@ def _mask(pixels: NDArray[np.intp]) -> Mask:
     return mask.reshape(SIDE, SIDE)
 
 
-def _draw_means(values: NDArray[Any], patients: Sequence[str]) -> NDArray[np.float64]:
-    """Mean of each row of values, (V, N), of all films, and then of patients drawn anew: (V, 1 + draws)."""
+def _bootstrap_means(values: NDArray[Any], patients: Sequence[str]) -> NDArray[np.float64]:
+    """Compute the mean of each row of values, (V, N), then its bootstrap means over patients: (V, 1 + DRAWS)."""
     _, groups = np.unique(np.asarray(patients), return_inverse=True)
     films = np.bincount(groups)
     sums = np.stack([np.bincount(groups, weights=row) for row in values])
@@ -189,8 +193,8 @@ def _ratio(hottest: NDArray[np.float64], random: NDArray[np.float64]) -> NDArray
     return np.where(random > 0, hottest / np.where(random > 0, random, 1), np.inf)
 
 
-def _with_interval(drawn: NDArray[np.float64]) -> dict[str, Any]:
-    """The first as value, the others' percentiles as interval; what is not finite as None, which JSON can hold."""
-    ends = np.percentile(drawn[1:], [2.5, 97.5], method="nearest")
-    value, low, high = (float(x) if math.isfinite(x) else None for x in (drawn[0], *ends))
+def _with_interval(means: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the first mean with the percentiles of the others. Values that are not finite become None for JSON."""
+    ends = np.percentile(means[1:], [2.5, 97.5], method="nearest")
+    value, low, high = (float(x) if math.isfinite(x) else None for x in (means[0], *ends))
     return {"value": value, "interval": (low, high)}

@@ -1,4 +1,4 @@
-"""Measures a model on films that it has not learned from, and writes figures and a report."""
+"""Evaluate a model on films that it was not trained on, and write figures and a report."""
 
 from __future__ import annotations
 
@@ -31,25 +31,28 @@ def evaluate(
     cache: Path | None,
     ood_films: Path | None = None,
 ) -> Evaluation:
-    """Measure a model and write `metrics.json` and `report.html`.
+    """Evaluate a model, and write `metrics.json` and `report.html`.
 
     Parameters
     ----------
     model
         A `.keras` or `.onnx` file.
     data
-        Root of the films. If `split.csv` of the model's own run lies beside it and names these films, only those of
-        the named split are read; else those of a `test` folder; else all.
+        Root folder of the films.
+    output
+        Folder for the results.
     operating_point
-        Its threshold decides the labels; the model's default one if None.
+        Name of the operating point that decides the labels. None selects the default of the model.
     split
-        `test`, `validation` or `all`.
+        `test`, `validation` or `all`; see `choose_films`.
     layout
-        How the films are laid out below the root.
+        Layout of the films below the root folder.
     corruptions
-        Whether to measure under `corruptions.CORRUPTIONS` too.
+        Whether to evaluate on corrupted films, too.
+    cache
+        Folder for decoded films. None selects the user's cache folder.
     ood_films
-        Folder of films that should be flagged, a sub-folder for each kind.
+        Folder of films that should be flagged, with a subfolder for each kind.
 
     Raises
     ------
@@ -79,36 +82,39 @@ def _times_scored(scorer: Scorer, films: list[IndexedFilm], corruptions: int) ->
 
 
 def choose_films(model: Path, data: Path, split: str, layout: Layout) -> list[IndexedFilm]:
-    """Choose films that the model has not learned from, where the model's own split or a test folder tells them.
+    """Choose the films of a split.
+
+    If `split.csv` of the model's run contains films of this data set, that split is used. Otherwise the folder for the
+    split is used, or all films if that folder does not exist.
 
     Raises
     ------
     DataError
-        There is no film of that split, or one class of it is missing.
+        A class has no films in that split.
     """
     films = index_films(data, layout)
     manifest = next((f for f in (model.with_name(MANIFEST), model.parent.parent / MANIFEST) if f.is_file()), None)
-    given = {film.path for film in films}
-    own = [film for film in read_manifest(manifest) if film.path in given] if manifest else []
+    paths = {film.path for film in films}
+    own = [film for film in read_manifest(manifest) if film.path in paths] if manifest else []
     if split == "all":
-        chosen, said = films, "all films of the folder, also those that the model may have learned from"
+        chosen, described = films, "all films in the folder, including any that the model was trained on"
     elif own:
-        chosen, said = [film for film in own if film.split == split], f"the {split} films of the model's own split"
+        chosen, described = [f for f in own if f.split == split], f"the {split} films of the model's own split"
     elif any(film.split == split for film in films):
-        chosen, said = [film for film in films if film.split == split], f"the films in the {split} folder"
+        chosen, described = [f for f in films if f.split == split], f"the films in the {split} folder"
     else:
-        chosen, said = films, "all films of the folder: nothing says which of them the model has learned from"
+        chosen, described = films, "all films in the folder; some of them may be training films of the model"
     missing = [label for label in LABELS if not any(film.label == label for film in chosen)]
     if missing:
-        problem = f"has no {missing[0]} film to measure on ({said})"
-        raise DataError(str(data), problem, "choose another --split or --data")
-    console.print(f"measuring on {len(chosen)} films: {said}", highlight=False)
+        problem = f"has no {missing[0]} films to evaluate on ({described})"
+        raise DataError(str(data), problem, "use another --split or --data")
+    console.print(f"evaluating on {len(chosen)} films: {described}", highlight=False)
     return chosen
 
 
-def _operating_point(scorer: Scorer, wanted: str | None) -> str:
+def _operating_point(scorer: Scorer, requested: str | None) -> str:
     points = scorer.description.operating_points
-    name = wanted or scorer.description.default_operating_point
+    name = requested or scorer.description.default_operating_point
     if name not in points:
         raise ModelError(scorer.path.name, f"has no operating point {name!r}", f"choose one of {', '.join(points)}")
     return name

@@ -1,4 +1,4 @@
-"""All figures of a model on one set of films."""
+"""Compute all figures of a model on one set of films."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ KINDS = {"bacteria": "bacterial", "virus": "viral"}
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A model, the films it was measured on, and what came out.
+    """The results of a model on a set of films.
 
     Attributes
     ----------
     films
-        Decoded, in the order of `targets` and `scored`.
+        The decoded films, in the order of `targets` and `scored`.
     targets
         float32 (N,), 1 for PNEUMONIA.
     operating_point
-        The one that decides labels in this report; its threshold was fixed before.
+        Name of the operating point that decides the labels.
     metrics
         All figures, JSON-ready.
     deletion
-        The films of PNEUMONIA without the evidence for it.
+        Results of the deletion test on the PNEUMONIA films.
     style
-        float64 (N,), style scores of the films; None where these are of too few patients.
+        float64 (N,), style scores of the films. None if the films are from too few patients.
     """
 
     scorer: Scorer
@@ -65,11 +65,11 @@ class Evaluation:
     def threshold(self) -> float:
         return self.scorer.description.operating_points[self.operating_point].threshold
 
-    def outcome(self, called: bool, ill: bool) -> np.ndarray[Any, np.dtype[np.intp]]:
-        """Rows of films that were called so and are so, the most confident first."""
+    def outcome(self, predicted: bool, actual: bool) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Return the rows of films with this predicted and actual label (True: PNEUMONIA), most confident first."""
         probabilities = self.scored.probabilities
-        rows = np.flatnonzero(((probabilities >= self.threshold) == called) & ((self.targets == 1) == ill))
-        return rows[np.argsort(-probabilities[rows] if called else probabilities[rows], kind="stable")]
+        rows = np.flatnonzero(((probabilities >= self.threshold) == predicted) & ((self.targets == 1) == actual))
+        return rows[np.argsort(-probabilities[rows] if predicted else probabilities[rows], kind="stable")]
 
 
 def measure_films(
@@ -80,7 +80,23 @@ def measure_films(
     on_films: Callable[[int], object],
     others: Mapping[str, Film],
 ) -> Evaluation:
-    """Score the films, as they are and under each corruption, and others to see whether they are flagged."""
+    """Compute all figures.
+
+    Parameters
+    ----------
+    scorer
+        The model.
+    decoded
+        The films.
+    operating_point
+        Name of the operating point that decides the labels.
+    corruptions
+        Names of the corruptions to apply.
+    on_films
+        Called with the number of films after each scored batch.
+    others
+        Other films that should be flagged, by kind.
+    """
     targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)
     scored = scorer.score(decoded.pixels, on_films)
     threshold = scorer.description.operating_points[operating_point].threshold
@@ -107,18 +123,21 @@ def measure_films(
     }
     band = scorer.description.uncertain_band
     metrics["uncertain"] = _measure_band(band, targets, scored.probabilities, threshold)
-    called = scored.probabilities >= threshold
-    for name, wrong in (("false_negatives", ~called & (targets == 1)), ("false_positives", called & (targets == 0))):
+    predicted = scored.probabilities >= threshold
+    for name, wrong in (
+        ("false_negatives", ~predicted & (targets == 1)),
+        ("false_positives", predicted & (targets == 0)),
+    ):
         metrics[name] = [
             {"path": decoded.films[row].path, "probability": float(scored.probabilities[row])}
             for row in np.flatnonzero(wrong)
         ]
-    corrupted: list[Scores] = []
+    distances: list[Scores] = []
 
     def score(films: Film) -> Scores:
-        said = scorer.score(films, on_films)
-        corrupted.append(said.distances)
-        return said.probabilities
+        scores = scorer.score(films, on_films)
+        distances.append(scores.distances)
+        return scores.probabilities
 
     metrics["corruptions"] = measure_corruptions(score, decoded.pixels, targets, threshold, corruptions)
     metrics["worst_corruptions"] = worst_corruptions(metrics["corruptions"])
@@ -126,23 +145,25 @@ def measure_films(
     metrics["ood"] = {
         "limit": limit,
         "flagged": measure_ood(lambda films: scorer.score(films).distances, limit, decoded.pixels, others),
-        "corrupted": {name: share_flagged(far, limit) for name, far in zip(corruptions, corrupted, strict=True)},
+        "corrupted": {name: share_flagged(values, limit) for name, values in zip(corruptions, distances, strict=True)},
     }
     style_scores = None
-    measured = measure_own_style(decoded.pixels, scored.logits, scored.probabilities, targets, patients, threshold)
-    if measured:
-        metrics["style"], style_scores = measured
-    ill = np.flatnonzero(targets == 1)
-    deletion = delete_evidence(decoded.pixels[ill], lambda films: scorer.score(films, on_films).logits, scorer.heatmaps)
-    metrics["heatmap"] = deletion.figures([patients[row] for row in ill])
+    style = measure_own_style(decoded.pixels, scored.logits, scored.probabilities, targets, patients, threshold)
+    if style:
+        metrics["style"], style_scores = style
+    positives = np.flatnonzero(targets == 1)
+    deletion = delete_evidence(
+        decoded.pixels[positives], lambda films: scorer.score(films, on_films).logits, scorer.heatmaps
+    )
+    metrics["heatmap"] = deletion.figures([patients[row] for row in positives])
     return Evaluation(scorer, decoded, targets, scored, operating_point, metrics, deletion, style_scores)
 
 
-def _sensitivity_by_kind(films: list[IndexedFilm], called: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:
+def _sensitivity_by_kind(films: list[IndexedFilm], predicted: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:
     figures = {}
     for kind, name in KINDS.items():
         of_kind = np.array([film.kind == kind for film in films])
-        total, found = int(of_kind.sum()), int((of_kind & called).sum())
+        total, found = int(of_kind.sum()), int((of_kind & predicted).sum())
         if total:
             figures[name] = {"films": total, "sensitivity": found / total, "interval": wilson_interval(found, total)}
     return figures

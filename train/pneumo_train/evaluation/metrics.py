@@ -1,4 +1,4 @@
-"""How good a model is, the way medicine asks: sensitivity and specificity with intervals, then the rest."""
+"""Classification metrics with intervals, and the choice of operating points."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pneumo_train.model.calibration import Scores, reliability
 
 SCREENING_SENSITIVITY = 0.99
 SPECIFIC_SPECIFICITY = 0.99
-NARROWEST_KERNEL = 0.01  # logits; films that are all alike have no spread
+MIN_KERNEL_WIDTH = 0.01  # in logits, for scores without any spread
 
 
 def wilson_interval(successes: int, total: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson, JASA 22, 1927); 0 to 1 where there is nothing to count."""
+    """Compute the 95 % interval of a proportion (Wilson, JASA 22, 1927), or (0, 1) if `total` is 0."""
     if total == 0:
         return 0.0, 1.0
     interval = binomtest(successes, total).proportion_ci(method="wilson")
@@ -27,7 +27,7 @@ def wilson_interval(successes: int, total: int) -> tuple[float, float]:
 
 
 def metrics_at_threshold(targets: Scores, probabilities: Scores, threshold: float, views: int = 1) -> dict[str, Any]:
-    """Measure the decisions at one threshold.
+    """Compute the metrics of the decisions at one threshold.
 
     Parameters
     ----------
@@ -36,17 +36,17 @@ def metrics_at_threshold(targets: Scores, probabilities: Scores, threshold: floa
     probabilities
         (N,), calibrated P(PNEUMONIA).
     views
-        How often each film is among them. Views of one film resemble each other: the intervals count each film once.
+        Number of views of each film. Views of a film are not independent, so the intervals count each film once.
 
     Returns
     -------
     dict
-        Sensitivity, specificity, precision, F1 and accuracy, with 95 % Wilson intervals where they are proportions,
-        and the counts behind them.
+        `threshold`, `sensitivity`, `specificity`, `precision`, `accuracy`, `f1`, the `counts`, and 95 % Wilson
+        `intervals` of the proportions.
     """
-    called, ill = probabilities >= threshold, targets == 1
-    tp, fn = int((called & ill).sum()), int((~called & ill).sum())
-    tn, fp = int((~called & ~ill).sum()), int((called & ~ill).sum())
+    predicted, actual = probabilities >= threshold, targets == 1
+    tp, fn = int((predicted & actual).sum()), int((~predicted & actual).sum())
+    tn, fp = int((~predicted & ~actual).sum()), int((predicted & ~actual).sum())
     proportions = {
         "sensitivity": (tp, tp + fn),
         "specificity": (tn, tn + fp),
@@ -65,7 +65,7 @@ def metrics_at_threshold(targets: Scores, probabilities: Scores, threshold: floa
 
 
 def threshold_free_metrics(targets: Scores, probabilities: Scores) -> dict[str, float]:
-    """Measure what needs no threshold: ROC AUC, average precision, Brier score and expected calibration error."""
+    """Compute ROC AUC, average precision, Brier score and expected calibration error."""
     return {
         "auc": float(roc_auc_score(targets, probabilities)),
         "average_precision": float(average_precision_score(targets, probabilities)),
@@ -75,12 +75,12 @@ def threshold_free_metrics(targets: Scores, probabilities: Scores) -> dict[str, 
 
 
 def figures_at(threshold: float, targets: Scores, probabilities: Scores) -> dict[str, float]:
-    """What a change of precision or engine must not change: `auc`, `sensitivity` and `specificity`."""
-    decided = metrics_at_threshold(targets, probabilities, threshold)
+    """Compute `auc`, and `sensitivity` and `specificity` at a threshold."""
+    decisions = metrics_at_threshold(targets, probabilities, threshold)
     return {
         "auc": threshold_free_metrics(targets, probabilities)["auc"],
-        "sensitivity": decided["sensitivity"],
-        "specificity": decided["specificity"],
+        "sensitivity": decisions["sensitivity"],
+        "specificity": decisions["specificity"],
     }
 
 
@@ -92,35 +92,49 @@ def bootstrap_by_patient(
     draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of ROC AUC, average precision, and F1 at a threshold: percentiles over patients drawn anew.
+    """Compute 95 % bootstrap intervals of ROC AUC, average precision, and F1 at a threshold.
 
-    Films of one patient resemble each other, so that patients are drawn, each with all of their films (Field & Welsh,
-    "Bootstrapping Clustered Data", J. R. Stat. Soc. B 69, 2007). Each class is drawn apart, so that both are always
-    there.
+    Films of one patient are not independent, so whole patients are resampled (Field & Welsh, "Bootstrapping Clustered
+    Data", J. R. Stat. Soc. B 69, 2007). Classes are resampled separately, so that each sample contains both.
+
+    Parameters
+    ----------
+    targets, probabilities
+        (N,) each; targets are 1 for PNEUMONIA.
+    patients
+        Patient of each film, (N,).
+
+    Returns
+    -------
+    dict
+        `auc`, `average_precision` and `f1`: lower and upper end.
     """
-    drawn: dict[str, list[float]] = {"auc": [], "average_precision": [], "f1": []}
-    for rows in _drawn_by_patient(targets, patients, draws, seed):
-        drawn["auc"].append(roc_auc_score(targets[rows], probabilities[rows]))
-        drawn["average_precision"].append(average_precision_score(targets[rows], probabilities[rows]))
-        drawn["f1"].append(f1_score(targets[rows], probabilities[rows] >= threshold, zero_division=0))
-    return {name: (float(np.percentile(v, 2.5)), float(np.percentile(v, 97.5))) for name, v in drawn.items()}
+    samples: dict[str, list[float]] = {"auc": [], "average_precision": [], "f1": []}
+    for rows in _resampled_by_patient(targets, patients, draws, seed):
+        samples["auc"].append(roc_auc_score(targets[rows], probabilities[rows]))
+        samples["average_precision"].append(average_precision_score(targets[rows], probabilities[rows]))
+        samples["f1"].append(f1_score(targets[rows], probabilities[rows] >= threshold, zero_division=0))
+    return {name: (float(np.percentile(v, 2.5)), float(np.percentile(v, 97.5))) for name, v in samples.items()}
 
 
 def auc_interval(
     targets: Scores, scores: NDArray[Any], patients: Sequence[str], draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % interval of the ROC AUC alone, as `bootstrap_by_patient` gives it, in a tenth of the time."""
-    drawn = [_auc(targets[rows], scores[rows]) for rows in _drawn_by_patient(targets, patients, draws, seed)]
-    return float(np.percentile(drawn, 2.5)), float(np.percentile(drawn, 97.5))
+    """Compute only the ROC AUC interval of `bootstrap_by_patient`, in a tenth of the time."""
+    samples = [_auc(targets[rows], scores[rows]) for rows in _resampled_by_patient(targets, patients, draws, seed)]
+    return float(np.percentile(samples, 2.5)), float(np.percentile(samples, 97.5))
 
 
 def _auc(targets: Scores, scores: NDArray[Any]) -> float:
-    """Mann & Whitney's U as a share of all pairs; ties count half."""
-    ill = int(targets.sum())
-    return float((rankdata(scores)[targets == 1].sum() - ill * (ill + 1) / 2) / (ill * (len(targets) - ill)))
+    """Compute the Mann-Whitney U statistic as a share of all pairs. Ties count half."""
+    positives = int(targets.sum())
+    rank_sum = rankdata(scores)[targets == 1].sum()
+    return float((rank_sum - positives * (positives + 1) / 2) / (positives * (len(targets) - positives)))
 
 
-def _drawn_by_patient(targets: Scores, patients: Sequence[str], draws: int, seed: int) -> Iterator[NDArray[np.intp]]:
+def _resampled_by_patient(
+    targets: Scores, patients: Sequence[str], draws: int, seed: int
+) -> Iterator[NDArray[np.intp]]:
     rng = np.random.default_rng(seed)
     rows_of = [_rows_by_patient(targets, np.asarray(patients), label) for label in (0, 1)]
     for _ in range(draws):
@@ -134,44 +148,50 @@ def _rows_by_patient(targets: Scores, patients: NDArray[np.str_], label: int) ->
 
 
 def choose_operating_points(targets: Scores, views: Scores, chosen_on: str) -> dict[str, dict[str, Any]]:
-    """Fix the named thresholds on views of one set of films, in the order screening <= balanced <= specific.
+    """Choose the thresholds of the operating points, such that screening <= balanced <= specific.
 
-    `balanced` has the largest sum of sensitivity and specificity (Youden, Cancer 3, 1950). That sum is taken of
-    smoothed distributions (Fluss, Faraggi & Reiser, "Estimation of the Youden Index and its associated cutoff point",
-    Biometrical Journal 47, 2005): the largest sum that was counted often hangs on one or two films. `screening` has the
-    highest threshold up to `balanced` with a sensitivity of at least 0.99. `specific` has the lowest threshold from
-    `balanced` on with a specificity of at least 0.99; where none has that and still calls a view, the most specific
-    that does. Each threshold lies half way between two views' probabilities, so that none of them hangs on the last
-    digit.
+    - `balanced` maximises the sum of sensitivity and specificity (Youden, Cancer 3, 1950). The sum is computed from
+      smoothed distributions (Fluss, Faraggi & Reiser, "Estimation of the Youden Index and its associated cutoff point",
+      Biometrical Journal 47, 2005), because the empirical maximum often depends on one or two films.
+    - `screening` is the highest threshold, at most `balanced`, with a sensitivity of at least 0.99.
+    - `specific` is the lowest threshold, at least `balanced`, with a specificity of at least 0.99. If there is none
+      that still classifies a view as PNEUMONIA, it is the one with the highest specificity.
+
+    Each threshold is halfway between the probabilities of two views, so that rounding does not change decisions.
 
     Parameters
     ----------
     targets
-        (N,), 1 for PNEUMONIA; both classes.
+        (N,), 1 for PNEUMONIA. Both classes must be present.
     views
-        (V, N), calibrated P(PNEUMONIA) of each film in V views of it, such as its mirror image or other acquisition
-        styles. In a few hundred films the one to which 0.99 of the sensitivity leads is an accident; further views of
-        each make it less of one.
+        (V, N), calibrated P(PNEUMONIA) of V views of each film, such as its mirror image or other acquisition styles.
+        With a few hundred films, the threshold for a sensitivity of 0.99 depends on single films; more views of each
+        film make it more stable.
     chosen_on
-        Names the views, for the record.
+        Description of the views, for the records.
+
+    Returns
+    -------
+    dict
+        Name to `threshold`, `sensitivity`, `specificity`, `intervals` and `chosen_on`.
     """
     targets, probabilities = np.tile(targets, len(views)), views.ravel()
     false_positive_rate, sensitivity, thresholds = roc_curve(targets, probabilities, drop_intermediate=False)
-    # The first threshold of the curve is infinite: it calls nothing.
+    # The first threshold of the curve is infinite.
     specificity, sensitivity, thresholds = 1 - false_positive_rate[1:], sensitivity[1:], thresholds[1:]
     midpoints = _midpoints_below(thresholds)
     below = [_smoothed_share_below(midpoints, probabilities[targets == label]) for label in (0, 1)]
     balanced = int(np.argmax(below[0] - below[1]))
-    aimed_at = min(SPECIFIC_SPECIFICITY, specificity[0])
-    # Positions count from the highest threshold.
-    chosen = {
+    reachable = min(SPECIFIC_SPECIFICITY, specificity[0])
+    # Index 0 is the highest threshold.
+    indices = {
         "screening": max(balanced, int(np.argmax(sensitivity >= SCREENING_SENSITIVITY))),
         "balanced": balanced,
-        "specific": min(balanced, int(np.flatnonzero(specificity >= aimed_at)[-1])),
+        "specific": min(balanced, int(np.flatnonzero(specificity >= reachable)[-1])),
     }
     points = {}
-    for name, position in chosen.items():
-        figures = metrics_at_threshold(targets, probabilities, float(midpoints[position]), len(views))
+    for name, index in indices.items():
+        figures = metrics_at_threshold(targets, probabilities, float(midpoints[index]), len(views))
         points[name] = {
             **{key: figures[key] for key in ("threshold", "sensitivity", "specificity")},
             "intervals": {key: figures["intervals"][key] for key in ("sensitivity", "specificity")},
@@ -181,18 +201,21 @@ def choose_operating_points(targets: Scores, views: Scores, chosen_on: str) -> d
 
 
 def _midpoints_below(thresholds: NDArray[Any]) -> NDArray[Any]:
-    """Half way from each threshold to the next lower one, or to 0, yet never as low as that one by rounding."""
+    """Return midpoints of each threshold and the next lower one, or 0, never rounded down to the lower one."""
     floors = np.append(thresholds[1:], thresholds.dtype.type(0))
     return np.asarray(np.minimum(thresholds, np.maximum((thresholds + floors) / 2, np.nextafter(floors, thresholds))))
 
 
 def _smoothed_share_below(thresholds: NDArray[Any], probabilities: Scores) -> NDArray[np.float64]:
-    """Gaussian kernels on the scale of logits, as wide as Silverman's rule says (Density Estimation, 1986, 3.31)."""
-    logits, at = logit(_inside(probabilities)), logit(_inside(thresholds))
+    """Estimate the share of probabilities below each threshold.
+
+    Uses Gaussian kernels on the logits, with the width of Silverman's rule (Density Estimation, 1986, equation 3.31).
+    """
+    logits, logit_thresholds = logit(_clip(probabilities)), logit(_clip(thresholds))
     spread = min(np.std(logits), np.subtract(*np.percentile(logits, [75, 25])) / 1.34)
-    width = max(0.9 * spread * len(logits) ** -0.2, NARROWEST_KERNEL)
-    return np.array([ndtr((threshold - logits) / width).mean() for threshold in at])
+    width = max(0.9 * spread * len(logits) ** -0.2, MIN_KERNEL_WIDTH)
+    return np.array([ndtr((threshold - logits) / width).mean() for threshold in logit_thresholds])
 
 
-def _inside(probabilities: NDArray[Any]) -> NDArray[np.float64]:
+def _clip(probabilities: NDArray[Any]) -> NDArray[np.float64]:
     return np.clip(np.asarray(probabilities, dtype=np.float64), 1e-9, 1 - 1e-9)

@@ -1,4 +1,4 @@
-"""Any model of ours, Keras or ONNX, as something that scores films."""
+"""One interface to score films with Keras and ONNX models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Heatmaps = Scores  # (N, S, S)
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a model says of films, float32 (N,) each: logit, calibrated probability of PNEUMONIA, domain distance."""
+    """Scores of films, float32 (N,) each: logit, calibrated probability of PNEUMONIA, domain distance."""
 
     logits: Scores
     probabilities: Scores
@@ -37,11 +37,11 @@ class Scorer:
     Attributes
     ----------
     description
-        What the file says of its model; an ONNX file's limit is its own.
+        The description in the file. For ONNX files, `ood.limit` is the domain limit of that file.
     run
-        uint8 (B, 224, 224, 1) to what the model says of them.
+        Scores a batch, uint8 (B, 224, 224, 1).
     heatmaps
-        uint8 (B, 224, 224, 1) to evidence for PNEUMONIA, float32 (B, S, S).
+        Computes the evidence for PNEUMONIA in a batch, uint8 (B, 224, 224, 1) to float32 (B, S, S).
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Scorer:
     heatmaps: Callable[[Film], Heatmaps]
 
     def score(self, pixels: Film, on_films: Callable[[int], object] = lambda count: None) -> Scored:
-        """Score films batch by batch; `on_films` hears how many were done."""
+        """Score films, uint8 (N, 224, 224, 1), in batches, and call `on_films` with the size of each batch."""
         parts = []
         for start in range(0, len(pixels), BATCH):
             batch = np.ascontiguousarray(pixels[start : start + BATCH])
@@ -69,9 +69,9 @@ def load_scorer(path: Path) -> Scorer:
     Raises
     ------
     RunError, ModelError
-        The file cannot be used.
+        The file cannot be read, or it is not a valid model.
     MissingExtraError
-        It is an ONNX file, and onnxruntime is not installed.
+        The file is an ONNX file, and onnxruntime is not installed.
     """
     return _onnx_scorer(path) if path.suffix.lower() == ".onnx" else _keras_scorer(path)
 

@@ -1,1 +1,1 @@
-"""The network, its calibration and thresholds, and the file that it is saved in."""
+"""The network, its calibration, and the files of a trained model."""

@@ -1,4 +1,4 @@
-"""Logits to probabilities that mean what they say, and how far they are from it."""
+"""Calibration of probabilities, and how to measure it."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class Calibration:
 
 
 def fit_calibration(logits: Scores, targets: Scores) -> Calibration:
-    """Fit slope and offset on films that the network did not learn from.
+    """Fit slope and offset on held-out films.
 
-    The offset undoes what class weights do to the probabilities, the slope over- or underconfidence. The targets are
-    smoothed as Platt proposed ("Probabilistic Outputs for Support Vector Machines", 1999), so that a network that
-    errs on almost no film does not become certain of everything.
+    The offset corrects the effect of class weights, the slope over- or underconfidence. Targets are smoothed as Platt
+    proposed ("Probabilistic Outputs for Support Vector Machines", 1999). Without smoothing, the probabilities of a
+    network that makes almost no errors would all become 0 or 1.
 
     Parameters
     ----------
     logits, targets
         (N,) each; targets are 1 for PNEUMONIA.
     """
-    ill, well = float(targets.sum()), float((1 - targets).sum())
-    smoothed = np.where(targets == 1, (ill + 1) / (ill + 2), 1 / (well + 2))
-    # A soft target is a film that counts as both classes, with weights that sum to one.
+    positives, negatives = float(targets.sum()), float((1 - targets).sum())
+    smoothed = np.where(targets == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    # scikit-learn takes no soft targets, so each film counts as both classes, with weights that add up to one.
     twice = np.concatenate([logits, logits])[:, None]
     both = np.concatenate([np.ones_like(targets), np.zeros_like(targets)])
     model = LogisticRegression(C=np.inf, max_iter=1000)
@@ -48,14 +48,14 @@ def fit_calibration(logits: Scores, targets: Scores) -> Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Films by predicted probability, in bins of equal width; bins without a film are left out.
+    """Films by predicted probability, in bins of equal width. Empty bins are omitted.
 
     Attributes
     ----------
     predicted, observed
-        Mean probability, and share of films with pneumonia, of each bin.
+        Mean probability and share of films with pneumonia in each bin.
     films
-        How many each bin has.
+        Number of films in each bin.
     """
 
     predicted: list[float]
@@ -64,33 +64,38 @@ class Reliability:
 
     @property
     def expected_error(self) -> float:
-        """Expected calibration error: the mean gap, weighted by films (Naeini et al., AAAI 2015)."""
+        """Expected calibration error: the mean gap, weighted by number of films (Naeini et al., AAAI 2015)."""
         gaps = np.abs(np.subtract(self.predicted, self.observed))
         return float(np.average(gaps, weights=self.films))
 
 
 def reliability(targets: Scores, probabilities: Scores, bins: int = 15) -> Reliability:
-    """Sort films into bins as Guo et al. did, "On Calibration of Modern Neural Networks", ICML 2017."""
+    """Group films into bins, as in Guo et al., "On Calibration of Modern Neural Networks", ICML 2017."""
     bin_of = np.minimum((probabilities * bins).astype(int), bins - 1)
-    filled = [bin_of == number for number in range(bins) if (bin_of == number).any()]
+    members = [bin_of == number for number in range(bins) if (bin_of == number).any()]
     return Reliability(
-        [float(probabilities[inside].mean()) for inside in filled],
-        [float(targets[inside].mean()) for inside in filled],
-        [int(inside.sum()) for inside in filled],
+        [float(probabilities[rows].mean()) for rows in members],
+        [float(targets[rows].mean()) for rows in members],
+        [int(rows.sum()) for rows in members],
     )
 
 
 def calibration_error_by_chance(probabilities: Scores, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
-    """What the expected calibration error of these films would be if each probability were right.
+    """Estimate the expected calibration error that perfectly calibrated probabilities would have on these films.
 
-    It is not 0: a bin of ten films rarely has the share of pneumonias that it should. Truths are drawn from the
+    It is above 0, because the share of pneumonias in a small bin varies by chance. Targets are drawn from the
     probabilities (Bröcker & Smith, "Increasing the Reliability of Reliability Diagrams", Weather and Forecasting 22,
     2007).
+
+    Parameters
+    ----------
+    probabilities
+        (N,), calibrated P(PNEUMONIA).
 
     Returns
     -------
     tuple
-        Its mean, and the lower and upper end of 95 % of the draws.
+        The mean, and the lower and upper end of the central 95 % of the draws.
     """
     rng = np.random.default_rng(seed)
     drawn = [

@@ -1,4 +1,4 @@
-"""Which films are uncertain, by conformal prediction."""
+"""The band of uncertain probabilities, by conformal prediction."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ ERROR_RATE = 0.05
 
 
 def fit_uncertain_band(targets: Scores, probabilities: Scores) -> UncertainBand:
-    """Fix the band so that of each class at most 5 % are called the other class with certainty.
+    """Fit the band such that outside it, at most 5 % of each class are classified as the other class.
 
-    Class-conditional (Mondrian) split conformal prediction: Vovk, "Conditional Validity of Inductive Conformal
-    Predictors", ACML 2012. A label is in a film's prediction set unless the film is stranger than 95 % of that label's
-    films here; films whose set has both labels, or neither, are uncertain. The bound holds on average over films drawn
-    as these were; it says nothing of another hospital's.
+    Uses class-conditional (Mondrian) split conformal prediction: Vovk, "Conditional Validity of Inductive Conformal
+    Predictors", ACML 2012. A label is in the prediction set of a film unless the film is less typical of the label than
+    95 % of its films here. Films with both labels in the set, or neither, are uncertain. The bound holds on average for
+    films from the same distribution, not for films from another hospital.
 
     Parameters
     ----------
     targets, probabilities
-        (N,) each, of films that the network did not learn from.
+        (N,) each, of held-out films.
     """
-    pneumonia_down_to = -_conformal_quantile(-probabilities[targets == 1])
-    normal_up_to = _conformal_quantile(probabilities[targets == 0])
-    low, high = sorted((pneumonia_down_to, normal_up_to))
+    lowest_pneumonia = -_conformal_quantile(-probabilities[targets == 1])
+    highest_normal = _conformal_quantile(probabilities[targets == 0])
+    low, high = sorted((lowest_pneumonia, highest_normal))
     return UncertainBand(
         low=max(low, 0.0),
         high=min(high, 1.0),
@@ -38,6 +38,6 @@ def fit_uncertain_band(targets: Scores, probabilities: Scores) -> UncertainBand:
     )
 
 
-def _conformal_quantile(strangeness: NDArray[np.float32]) -> float:
-    rank = math.ceil((len(strangeness) + 1) * (1 - ERROR_RATE))
-    return float(np.sort(strangeness)[rank - 1]) if rank <= len(strangeness) else math.inf
+def _conformal_quantile(nonconformity: NDArray[np.float32]) -> float:
+    rank = math.ceil((len(nonconformity) + 1) * (1 - ERROR_RATE))
+    return float(np.sort(nonconformity)[rank - 1]) if rank <= len(nonconformity) else math.inf

@@ -1,4 +1,4 @@
-"""What a model file says of its model: thresholds, calibration, figures, data, licence."""
+"""The description of a model in its file: thresholds, calibration, figures, data, licence."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Interval = tuple[float, float]
 
 
 class Part(BaseModel):
-    """A part of a description: unknown and missing fields are errors."""
+    """A part of a description. Unknown and missing fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OperatingPoint(Part):
-    """A named threshold of the probability, and what it was measured to be where it was chosen."""
+    """A named threshold of the probability, with its figures on the films that it was chosen on."""
 
     threshold: float
     sensitivity: float
@@ -33,7 +33,7 @@ class OperatingPoint(Part):
 
 
 class UncertainBand(Part):
-    """Probabilities from `low` to `high`, both included, at which neither label is certain enough."""
+    """The range of probabilities, including both ends, in which neither label is certain enough."""
 
     low: float
     high: float
@@ -42,7 +42,7 @@ class UncertainBand(Part):
     chosen_on: str
 
     def contains(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Tell for each probability, (N,), whether it is uncertain."""
+        """Return for each probability, (N,), whether it is in the band."""
         return (self.low <= probabilities) & (probabilities <= self.high)
 
 
@@ -56,7 +56,7 @@ class CalibrationDescription(Part):
 
 
 class Flagged(Part):
-    """How many films were shown, and the share that is out of domain, with its 95 % interval."""
+    """Number of films, and the share flagged as out of domain with its 95 % interval."""
 
     films: int
     share: float
@@ -64,7 +64,7 @@ class Flagged(Part):
 
 
 class Ood(Part):
-    """Out-of-distribution detection: how it was fitted, its limit, and the share of each kind of film it flags."""
+    """The out-of-distribution detector: how it was fitted, its limit, and the share of each kind that it flags."""
 
     method: str
     fitted_on: str
@@ -78,7 +78,7 @@ class Ood(Part):
 
 
 class Decisions(Part):
-    """Figures at one threshold; intervals are Wilson's at 95 %."""
+    """Figures at one threshold, with 95 % Wilson intervals."""
 
     threshold: float
     sensitivity: float
@@ -91,7 +91,7 @@ class Decisions(Part):
 
 
 class Ranking(Part):
-    """Figures that need no threshold."""
+    """Figures that do not depend on a threshold."""
 
     auc: float
     average_precision: float
@@ -100,7 +100,10 @@ class Ranking(Part):
 
 
 class Metrics(Ranking):
-    """Figures on the films of one split. The calibration error by chance is its mean, and 95 % of draws."""
+    """Figures on one split.
+
+    `calibration_error_by_chance` is the mean and the 95 % range for perfectly calibrated probabilities.
+    """
 
     films: int
     pneumonia: int
@@ -109,7 +112,7 @@ class Metrics(Ranking):
 
 
 class Data(Part):
-    """Films by split and label, patients by split."""
+    """The data set: films by split and label, patients by split."""
 
     source: str
     fingerprint: str
@@ -119,7 +122,7 @@ class Data(Part):
 
 
 class Weights(Part):
-    """The weights that training started from."""
+    """The initial weights of the training."""
 
     name: str
     sha256: str | None = None
@@ -128,7 +131,7 @@ class Weights(Part):
 
 
 class FileDescription(Part):
-    """What every model file has, ONNX as well as Keras."""
+    """The description in every model file, Keras or ONNX."""
 
     version: str
     labels: tuple[str, str]
@@ -143,12 +146,19 @@ class FileDescription(Part):
 
     @classmethod
     def from_metadata(cls, file: str, entries: Mapping[str, str]) -> Self:
-        """Read the description from an ONNX file's metadata, without its prefix `pneumo.`.
+        """Read the description from the metadata of an ONNX file.
+
+        Parameters
+        ----------
+        file
+            Name of the file, for error messages.
+        entries
+            The metadata, without the prefix `pneumo.`.
 
         Raises
         ------
         ModelError
-            An entry is missing or does not fit; the message names it.
+            An entry is missing or invalid; the message names it.
         """
         plain = ("version", "default_operating_point")
         try:
@@ -163,20 +173,25 @@ class FileDescription(Part):
     def checked(cls, file: str, values: Mapping[str, Any]) -> Self:
         """Validate a description.
 
+        Parameters
+        ----------
+        file
+            Name of the file, for error messages.
+        values
+            The fields, as parsed from JSON.
+
         Raises
         ------
         ModelError
-            A field is missing, unknown or of another type; the message names it.
+            A field is missing, unknown or of the wrong type; the message names it.
         """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"]))
-            remedy = "use the version of pneumo-infer that made the model, or train it again"
-            raise ModelError(
-                file, f"has a description that does not fit at {field} ({first['msg']})", remedy
-            ) from error
+            remedy = "use the version of pneumo-infer that trained the model, or train it again"
+            raise ModelError(file, f"invalid field {field} in the description ({first['msg']})", remedy) from error
 
 
 class CorruptionFigures(Part):
@@ -201,14 +216,14 @@ class Degraded(Ranking, Decisions):
 
 
 class Figure(Part):
-    """A figure with its 95 % interval; None where it is not defined."""
+    """A figure with its 95 % interval. Undefined values are None."""
 
     value: float | None
     interval: tuple[float | None, float | None]
 
 
 class Heatmap(Part):
-    """The deletion test of heatmaps, of `size` x `size` cells."""
+    """Results of the deletion test of heatmaps with `size` x `size` cells."""
 
     measured_on: str
     films: int
@@ -224,7 +239,7 @@ class Heatmap(Part):
 
 
 class StyleGroup(Part):
-    """Typical or atypical films; None where there are too few."""
+    """Figures on typical or atypical films, or None if there are too few."""
 
     films: dict[str, int]
     auc: Figure | None
@@ -233,7 +248,7 @@ class StyleGroup(Part):
 
 
 class Style(Part):
-    """How much the model depends on acquisition style; correlations of logit and style score, by class."""
+    """How much the model depends on acquisition style. `correlation` is that of logit and style score, by class."""
 
     measured_on: str
     style_auc: Figure | None
@@ -244,7 +259,7 @@ class Style(Part):
 
 
 class Rounding(Part):
-    """What rounding the weights changed."""
+    """The effect of rounding the weights."""
 
     weights: str
     largest_difference: float
@@ -253,7 +268,7 @@ class Rounding(Part):
 
 
 class ModelDescription(FileDescription):
-    """`model.json`, next to a Keras file."""
+    """The description next to a Keras file, `model.json`."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     corruptions: Corruptions
@@ -266,9 +281,9 @@ class ModelDescription(FileDescription):
 
     @property
     def default_point(self) -> OperatingPoint:
-        """The operating point that decides labels unless another is named."""
+        """Return the operating point that decides labels by default."""
         return self.operating_points[self.default_operating_point]
 
     def to_json(self) -> dict[str, Any]:
-        """Give the description, ready for JSON."""
+        """Return the description as JSON-ready values."""
         return self.model_dump(mode="json", by_alias=True)

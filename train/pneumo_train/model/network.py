@@ -1,6 +1,6 @@
-"""The network: a trunk on grey films, the model that is trained and the model that is served.
+"""The network: the trunk, and the training and serving models around it.
 
-Trunk and served model are made of Keras' own layers, so that a saved file loads anywhere without this package.
+Trunk and serving model contain only built-in Keras layers, so that their files load without this package.
 """
 
 from __future__ import annotations
@@ -23,26 +23,30 @@ from pneumo_train.model.lung_loss import LungFieldLoss
 from pneumo_train.ood.detector import OodDetector, add_ood_distance
 from pneumo_train.recipe import Augment, Network, Phase
 
-# Keras' own 0.99 lags behind the weights for most of an epoch of a few hundred batches.
+# With Keras' default of 0.99, the statistics lag behind the weights for most of an epoch of a few hundred batches.
 BATCH_NORMALISATION_MOMENTUM = 0.9
 FILM_SHAPE = (NETWORK_SIZE, NETWORK_SIZE, 1)
-LEAST_SHARE = 1e-3  # of each place, relative to one that is certainly lung, so that no film is left without evidence
+MIN_LUNG_WEIGHT = 1e-3  # of every cell, so that a film without visible lungs still has evidence
 
 
 def build_trunk(weights: str, network: Network, image_size: int = NETWORK_SIZE) -> keras.Model:
-    """Build backbone and head: float32 (N, 224, 224, 1) in 0..255 to a dict of outputs.
+    """Build backbone and head.
 
-    - `logit`, float32 (N, 1): of PNEUMONIA; the sum of the evidence at all places.
-    - `heatmap`, float32 (N, S, S): that evidence where it speaks for PNEUMONIA, else 0.
-    - `ood_features`, float32 (N, C): tell films from other pictures.
-    - `lungs`, float32 (N, S, S, 1), only where evidence is pooled over the lungs: logits of a place being lung.
+    The input is float32 (N, 224, 224, 1) in 0..255. The outputs are a dict:
+
+    - `logit`, float32 (N, 1): the logit of PNEUMONIA, which is the sum of the evidence in all cells.
+    - `heatmap`, float32 (N, S, S): the evidence for PNEUMONIA in each cell; negative evidence is set to 0.
+    - `ood_features`, float32 (N, C): features for out-of-distribution detection.
+    - `lungs`, float32 (N, S, S, 1), only with pooling over the lungs: the logit that a cell is lung.
 
     Parameters
     ----------
     weights
-        `imagenet` (Keras downloads them), `none` (random), or the path of a no-top weights file of the backbone.
+        `imagenet` (downloaded by Keras), `none` (random), or the path of a no-top weights file for the backbone.
+    network
+        The network section of the recipe.
     image_size
-        To how many pixels the trunk shrinks films; at `NETWORK_SIZE` it takes them as they come.
+        Size in pixels that the trunk shrinks films to.
 
     Raises
     ------
@@ -52,21 +56,21 @@ def build_trunk(weights: str, network: Network, image_size: int = NETWORK_SIZE) 
     pixels = keras.Input(FILM_SHAPE, name="pixels")
     x = pixels
     if image_size < NETWORK_SIZE:
-        # No layer, since Keras' own turns everything behind it to training where nobody says not to. ONNX' opset 18 has
-        # no smoothing as TensorFlow does it, and down to half the size each pixel counts without.
+        # An operation, because the layer keras.layers.Resizing puts all later layers into training mode by default.
+        # ONNX opset 18 has no equivalent of TensorFlow's antialiasing, which is only needed below half the size.
         x = ops.image.resize(x, (image_size, image_size), antialias=2 * image_size < NETWORK_SIZE)
     maps, *middle = build_backbone(network.backbone, weights, network.output_stride)(_scaled(x, network))
     evidence = _head(maps, network)
     outputs = {}
     if network.pooling == "lungs":
         outputs["lungs"] = _dense(maps, 1, "lungs", network)
-        weight = ops.stop_gradient(ops.sigmoid(outputs["lungs"])) + LEAST_SHARE
+        weight = ops.stop_gradient(ops.sigmoid(outputs["lungs"])) + MIN_LUNG_WEIGHT
         share = weight / ops.sum(weight, axis=(1, 2), keepdims=True)
-        at_places = evidence * share
+        evidence = evidence * share
     else:
-        at_places = evidence / float(maps.shape[1] * maps.shape[2])
-    outputs["logit"] = ops.sum(at_places, axis=(1, 2))
-    outputs["heatmap"] = ops.relu(at_places[..., 0])
+        evidence = evidence / float(maps.shape[1] * maps.shape[2])
+    outputs["logit"] = ops.sum(evidence, axis=(1, 2))
+    outputs["heatmap"] = ops.relu(evidence[..., 0])
     pooled = [
         keras.layers.GlobalAveragePooling2D(name=f"domain_features_{number}")(stage)
         for number, stage in enumerate(middle, start=1)
@@ -76,7 +80,7 @@ def build_trunk(weights: str, network: Network, image_size: int = NETWORK_SIZE) 
 
 
 def rebuild_trunk(trunk: keras.Model, network: Network, image_size: int = NETWORK_SIZE) -> keras.Model:
-    """Build a new trunk with another's weights, under the precision and on the devices that are set now."""
+    """Build a copy of a trunk with the current precision and devices, and another image size if given."""
     rebuilt = build_trunk("none", network, image_size)
     rebuilt.set_weights(trunk.get_weights())
     return rebuilt
@@ -85,14 +89,16 @@ def rebuild_trunk(trunk: keras.Model, network: Network, image_size: int = NETWOR
 def build_training_model(
     trunk: keras.Model, augment: Augment, phase: Phase, seed: int, lung_fields: bool = False
 ) -> keras.Model:
-    """Put augmentation before the trunk: uint8 (N, 224, 224, C) to logits; augmentation acts in training only.
+    """Put augmentation in front of the trunk: uint8 (N, 224, 224, C) to logits, (N, 1).
+
+    Augmentation is active only in training.
 
     Parameters
     ----------
     trunk
-        As `build_trunk` makes it, for films of the side that the phase trains at.
+        Result of `build_trunk` with the image size of the phase.
     lung_fields
-        Whether the lung fields come as a second channel, 255 inside, which the trunk's `lungs` learn.
+        Whether the input has a second channel with the lung fields (255 inside), from which the trunk learns `lungs`.
     """
     image = keras.Input((NETWORK_SIZE, NETWORK_SIZE, 1 + lung_fields), dtype="uint8", name="image")
     x = augmented(image, augment, phase.min_crop_area, seed)
@@ -104,45 +110,46 @@ def build_training_model(
 
 
 def build_serving_model(trunk: keras.Model, calibration: Calibration, detector: OodDetector) -> keras.Model:
-    """Put calibration and out-of-distribution detector behind the trunk.
+    """Add calibration and the out-of-distribution detector to the trunk.
 
-    The model takes uint8 (N, 224, 224, 1) and gives `logit`, `probability` and `domain_distance`, float32 (N, 1) each.
+    The model takes uint8 (N, 224, 224, 1) and returns `logit`, `probability` and `domain_distance`, each float32
+    (N, 1).
     """
     image = keras.Input(FILM_SHAPE, dtype="uint8", name="image")
     outputs = trunk(keras.layers.Rescaling(1.0, name="to_float")(image))
     calibrate = keras.layers.Rescaling(calibration.slope, calibration.offset, name="calibration")
-    answers = {
+    serving = {
         "logit": outputs["logit"],
         "probability": keras.layers.Activation("sigmoid", name="probability")(calibrate(outputs["logit"])),
         "domain_distance": add_ood_distance(outputs["ood_features"], detector),
     }
-    return keras.Model(image, answers, name="pneumo")
+    return keras.Model(image, serving, name="pneumo")
 
 
 def set_trainable(trunk: keras.Model, phase: Phase, pretrained: bool) -> None:
-    """Choose the backbone's layers that learn; the head always does.
+    """Unfreeze the backbone layers that a phase trains, and freeze the others. The head is always trainable.
 
-    A random backbone learns as a whole in every phase, since there is nothing in it to keep.
+    A backbone without pretrained weights is trained as a whole in every phase.
     """
     backbone = find_backbone(trunk)
     backbone.trainable = True
     layers = backbone.layers
     count = {"head": 0, "all": len(layers)}[phase.train] if isinstance(phase.train, str) else phase.train
-    for height, layer in enumerate(reversed(layers)):
-        normalises = isinstance(layer, keras.layers.BatchNormalization)
-        kept = normalises and phase.batch_normalisation == "frozen"
-        layer.trainable = not pretrained or (height < count and not kept)
-        if normalises:
+    for index, layer in enumerate(reversed(layers)):
+        is_normalisation = isinstance(layer, keras.layers.BatchNormalization)
+        frozen = is_normalisation and phase.batch_normalisation == "frozen"
+        layer.trainable = not pretrained or (index < count and not frozen)
+        if is_normalisation:
             layer.momentum = BATCH_NORMALISATION_MOMENTUM
 
 
 def find_backbone(trunk: keras.Model) -> keras.Model:
-    """Find the one layer of a trunk that is a network of its own."""
+    """Return the backbone of a trunk, its only layer that is a model."""
     return next(layer for layer in trunk.layers if isinstance(layer, keras.Model))
 
 
 def _scaled(films: keras.KerasTensor, network: Network) -> keras.KerasTensor:
-    """Bring greys to the scale that the backbone's weights expect."""
+    """Scale grey levels to the range that the backbone's weights expect."""
     if network.scaling in ("film", "equalised"):
         x = _standardised(films) if network.scaling == "film" else equalised(films)
         return keras.layers.Rescaling(IMAGENET_DEVIATION[network.backbone], name="scaling")(x)
@@ -150,10 +157,10 @@ def _scaled(films: keras.KerasTensor, network: Network) -> keras.KerasTensor:
 
 
 def _standardised(films: keras.KerasTensor) -> keras.KerasTensor:
-    """Scale each film to mean 0 and deviation 1; a blank one to 0.
+    """Scale each film to mean 0 and standard deviation 1, and a blank film to 0.
 
-    Means are taken along rows first: engines sum the 50,000 pixels of a film in different orders, and in float32 the
-    sums of all of them at once, as in Keras' GroupNormalization, differ by enough to move a probability by 1e-4.
+    Means are computed along rows first. Engines add up the 50,000 pixels of a film in different orders, and in float32
+    the results of a single sum, as in Keras' GroupNormalization, differ enough to change a probability by 1e-4.
     """
 
     def mean(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -164,7 +171,7 @@ def _standardised(films: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _head(x: keras.KerasTensor, network: Network) -> keras.KerasTensor:
-    """Ask the head at each place: maps (N, S, S, C) to logits (N, S, S, 1)."""
+    """Apply the head to each cell: maps (N, S, S, C) to logits (N, S, S, 1)."""
     if network.head_batch_normalisation:
         x = keras.layers.BatchNormalization(momentum=BATCH_NORMALISATION_MOMENTUM, name="head_normalisation")(x)
     if network.dropout:
@@ -175,25 +182,25 @@ def _head(x: keras.KerasTensor, network: Network) -> keras.KerasTensor:
         x = keras.layers.SpatialDropout2D(network.hidden_dropout, name="hidden_dropout")(x)
     if network.classes == "sigmoid":
         return _dense(x, 1, "head", network)
-    # softmax(a, b) is sigmoid(b - a), and its cross-entropy that of the difference: one logit serves both.
+    # The second value of softmax(a, b) is sigmoid(b - a), so the difference is a single logit with the same loss.
     classes = _dense(x, 2, "head", network)
     return classes[..., 1:] - classes[..., :1]
 
 
 def _dense(x: keras.KerasTensor, units: int, name: str, network: Network, activation: str | None = None) -> Any:
-    """A dense layer at each place, on rows of places: a plain matrix product in every engine."""
-    *places, channels = x.shape[1:]
+    """Apply a dense layer to each cell. Flattened to rows, this is a plain matrix product in every engine."""
+    *cells, channels = x.shape[1:]
     regularizer = keras.regularizers.L2(network.l2) if network.l2 else None
     dense = keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer, name=name, dtype="float32")
-    return ops.reshape(dense(ops.reshape(x, (-1, channels))), (-1, *places, units))
+    return ops.reshape(dense(ops.reshape(x, (-1, channels))), (-1, *cells, units))
 
 
 def heatmaps_of(trunk: keras.Model) -> Callable[[Film], Scores]:
-    """Give what makes heatmaps of films, uint8 (B, 224, 224, 1) to float32 (B, S, S)."""
-    alone = keras.Model(trunk.input, trunk.output["heatmap"])
-    return lambda films: np.asarray(alone(films.astype(np.float32), training=False))
+    """Return a function that computes heatmaps of films: uint8 (B, 224, 224, 1) to float32 (B, S, S)."""
+    model = keras.Model(trunk.input, trunk.output["heatmap"])
+    return lambda films: np.asarray(model(films.astype(np.float32), training=False))
 
 
 def weights_name(weights: str) -> str:
-    """Name weights for records: the word itself, or the file's name without its folder."""
+    """Return the name of weights for records: `imagenet`, `none`, or the file name without its folder."""
     return weights if weights in ("imagenet", "none") else Path(weights).name

@@ -1,4 +1,4 @@
-"""A trained model as pneumo-train leaves it: the Keras file and the description beside it."""
+"""The files of a trained model: the Keras file and the description next to it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ OUTPUTS = ("logit", "probability", "domain_distance")
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A trained model, ready to be measured or exported.
+    """A trained model, ready for evaluation or export.
 
     Attributes
     ----------
     keras_model
         uint8 (N, 224, 224, 1) to `logit`, `probability` and `domain_distance`, float32 (N, 1) each.
     description
-        What pneumo-train wrote next to it.
+        Content of the JSON file next to it.
     sha256
-        Of the Keras file.
+        SHA-256 of the Keras file, hexadecimal.
     """
 
     path: Path
@@ -39,12 +39,18 @@ class TrainedModel:
 
 
 def description_of(path: Path) -> Path:
-    """Where the description of a Keras file lies: beside it, as `.json`."""
+    """Return the path of the description of a Keras file: the same path with the suffix `.json`."""
     return path.with_suffix(".json")
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """Read the epochs that led to a Keras file, where `history.csv` of its run lies beside it; else there are none."""
+    """Read the training history of a Keras file from `history.csv` next to it, if it exists.
+
+    Returns
+    -------
+    list of dict
+        One dict per epoch, or an empty list.
+    """
     history = path.with_name("history.csv")
     if not history.is_file():
         return []
@@ -61,9 +67,9 @@ def read_description(path: Path) -> ModelDescription:
     Raises
     ------
     RunError
-        The description is missing or not valid JSON.
+        The description is missing or is not valid JSON.
     ModelError
-        It does not fit; the message names the field.
+        The description has an invalid field; the message names it.
     """
     file = description_of(path)
     try:
@@ -81,24 +87,26 @@ def load_trained(path: Path) -> TrainedModel:
     Raises
     ------
     RunError, ModelError
-        One of the files is missing or damaged, or the model has other inputs or outputs than those of pneumo-train.
+        A file is missing or damaged, or the model does not have the inputs and outputs of pneumo-train.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise RunError(str(path), f"cannot be read ({error.strerror})", "give --model FILE.keras") from error
+        raise RunError(
+            str(path), f"cannot be read ({error.strerror})", "pass the path of a .keras file to --model"
+        ) from error
     description = read_description(path)
     try:
         model = keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises anything on files that are not its own
+    except Exception as error:  # Keras can raise any exception for a file in another format
         reason = str(error).splitlines()[0]
-        raise RunError(str(path), f"not a Keras model ({reason})", "give a .keras file of pneumo-train") from error
-    if model.input_shape != (None, 224, 224, 1) or sorted(_output_names(model)) != sorted(OUTPUTS):
         raise RunError(
-            str(path),
-            f"takes {model.input_shape} and gives {_output_names(model)}",
-            f"give a .keras file of pneumo-train: (None, 224, 224, 1) to {', '.join(OUTPUTS)}",
-        )
+            str(path), f"not a Keras model ({reason})", "use a .keras file written by pneumo-train"
+        ) from error
+    if model.input_shape != (None, 224, 224, 1) or sorted(_output_names(model)) != sorted(OUTPUTS):
+        outputs, expected = ", ".join(_output_names(model)), ", ".join(OUTPUTS)
+        problem = f"maps {model.input_shape} to {outputs}, not (None, 224, 224, 1) to {expected}"
+        raise RunError(str(path), problem, "use a .keras file written by pneumo-train")
     return TrainedModel(path, model, description, hashlib.sha256(content).hexdigest())
 
 

@@ -1,1 +1,1 @@
-"""A finished run to a model that others can use."""
+"""Release of a trained model, and publication of its run."""

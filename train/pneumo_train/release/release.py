@@ -1,4 +1,4 @@
-"""A trained trunk to the model that is handed on: calibrated, measured, and described beside it."""
+"""Release a trained trunk: calibrate it, evaluate it, and save the serving model with its description."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from pneumo_train.style.metrics import describe_style
 from pneumo_train.training.progress import progress_bar
 
 DEFAULT_OPERATING_POINT = "balanced"
-PREDICTED_AT_ONCE = 32
+BATCH_SIZE = 32
 
 
 def release_model(
@@ -50,18 +50,28 @@ def release_model(
     known: OtherFilms = NONE,
     outliers: OtherFilms = NONE,
 ) -> None:
-    """Calibrate on validation films, fix the operating points there, measure on the test films, and write it all.
+    """Calibrate and choose operating points on validation films, evaluate on test films, and write the results.
 
     Parameters
     ----------
+    folder
+        The run folder to write to.
+    trunk
+        The trained trunk.
+    recipe, weights
+        The recipe and initial weights that it was trained with.
+    decoded, films
+        The films, decoded and by split.
+    history
+        One dict per epoch.
     known, outliers
-        Given films of the known kind, and of others, for the domain.
+        Additional in-domain and out-of-domain films for the out-of-distribution detector.
     """
-    # Without what training alone needs, mixed precision and several devices; on films as large as it last learned on.
+    # Drop mixed precision and distribution, and use the image size of the last phase.
     trunk = rebuild_trunk(trunk, recipe.network, recipe.phases[-1].image_size)
     held_out = {split: rows for split, rows in sorted(films.rows.items()) if split != "train"}
     logit = column_of(trunk, "logit")
-    exact = logit(films.pixels[held_out["validation"]])
+    unrounded = logit(films.pixels[held_out["validation"]])
     round_to_float16(trunk)
     logits = {split: logit(films.pixels[rows]) for split, rows in held_out.items()}
     targets = {split: films.targets[rows] for split, rows in held_out.items()}
@@ -73,9 +83,9 @@ def release_model(
     distance = column_of(model, "domain_distance")
     ood = describe_ood(distance, films, measured_on, known, outliers)
     threshold = points[DEFAULT_OPERATING_POINT]["threshold"]
-    shown = films.pixels[held_out[measured_on]]
-    corruptions, ood["corrupted"] = _score_corruptions(model, shown, targets[measured_on], threshold, ood["limit"])
-    degraded = measure_degraded(lambda pixels: calibration(logit(pixels)), shown, targets[measured_on], threshold)
+    pixels = films.pixels[held_out[measured_on]]
+    corruptions, ood["corrupted"] = _score_corruptions(model, pixels, targets[measured_on], threshold, ood["limit"])
+    degraded = measure_degraded(lambda copies: calibration(logit(copies)), pixels, targets[measured_on], threshold)
     metrics = {split: _metrics(targets[split], scores[split], points) for split in held_out}
     heatmap = _describe_heatmap(trunk, decoded, films, held_out[measured_on])
     patients = [film.patient for film in decoded.films]
@@ -103,21 +113,21 @@ def release_model(
             "recipe": recipe,
             "epochs": len(history),
             "weights": describe_weights(weights),
-            "rounding": _describe_rounding(calibration(exact), scores["validation"], points),
+            "rounding": _describe_rounding(calibration(unrounded), scores["validation"], points),
         }
     )
-    # Last, since a model counts as released once its description is there.
+    # Last, because the description marks the model as complete.
     write_json(description_of(folder / MODEL_FILE), description.to_json())
 
 
 def output_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
-    """One output of a model alone, (N, C), so that what only the others need is not computed."""
-    alone = keras.Model(model.input, model.output[name])
-    return lambda pixels: predict(alone, pixels, PREDICTED_AT_ONCE)
+    """Return a function from films to one output of a model, (N, C), that skips layers of other outputs."""
+    single_output = keras.Model(model.input, model.output[name])
+    return lambda pixels: predict(single_output, pixels, BATCH_SIZE)
 
 
 def column_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
-    """One output of a model alone that is a number for each film, (N,)."""
+    """Return a function from films to one output of a model that has a single value per film, (N,)."""
     output = output_of(model, name)
     return lambda pixels: output(pixels)[:, 0]
 
@@ -125,26 +135,28 @@ def column_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
 def _score_corruptions(
     model: keras.Model, films: Film, targets: Scores, threshold: float, limit: float
 ) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
-    """Measure films under each corruption: how they are classified, and the share that is out of the domain."""
+    """Evaluate films under each corruption: classification, and share out of domain."""
     distances: list[Scores] = []
 
     def probability(pixels: Film) -> Scores:
-        said = predict(model, pixels, PREDICTED_AT_ONCE)
-        distances.append(said["domain_distance"][:, 0])
-        return said["probability"][:, 0]  # type: ignore[no-any-return]
+        outputs = predict(model, pixels, BATCH_SIZE)
+        distances.append(outputs["domain_distance"][:, 0])
+        return outputs["probability"][:, 0]  # type: ignore[no-any-return]
 
     with progress_bar() as bar:
-        names = bar.track(CORRUPTIONS, description="films under corruptions")
+        names = bar.track(CORRUPTIONS, description="evaluating corruptions")
         corruptions = measure_corruptions(probability, films, targets, threshold, names)
-    return corruptions, {name: share_flagged(far, limit) for name, far in zip(CORRUPTIONS, distances, strict=True)}
+    return corruptions, {
+        name: share_flagged(values, limit) for name, values in zip(CORRUPTIONS, distances, strict=True)
+    }
 
 
-def _describe_rounding(exact: Scores, rounded: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _describe_rounding(unrounded: Scores, rounded: Scores, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
     thresholds = [point["threshold"] for point in points.values()]
     return {
         "weights": "rounded to float16, kept as float32",
-        "largest_difference": float(np.abs(exact - rounded).max()),
-        "labels_flipped": sum(int(((exact >= t) != (rounded >= t)).sum()) for t in thresholds),
+        "largest_difference": float(np.abs(unrounded - rounded).max()),
+        "labels_flipped": sum(int(((unrounded >= t) != (rounded >= t)).sum()) for t in thresholds),
         "measured_on": "validation, all operating points",
     }
 
@@ -173,9 +185,9 @@ def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
 def _describe_heatmap(
     trunk: keras.Model, decoded: DecodedFilms, films: TrainingFilms, rows: np.ndarray[Any, np.dtype[np.intp]]
 ) -> dict[str, Any]:
-    ill = rows[films.targets[rows] == 1]
-    deletion = delete_evidence(films.pixels[ill], column_of(trunk, "logit"), heatmaps_of(trunk))
-    return deletion.figures([decoded.films[row].patient for row in ill])
+    positives = rows[films.targets[rows] == 1]
+    deletion = delete_evidence(films.pixels[positives], column_of(trunk, "logit"), heatmaps_of(trunk))
+    return deletion.figures([decoded.films[row].patient for row in positives])
 
 
 def _write_predictions(

@@ -1,7 +1,7 @@
-"""Makes the two sample films that ship with pneumo-infer, since no patient's film may.
+"""Create the two synthetic sample films that ship with pneumo-infer, since films of patients must not be included.
 
-A principal-component model of each class's training films (Turk & Pentland, J. Cognitive Neuroscience 3, 1991) is drawn
-from at random: what comes out looks like a film and is nobody's.
+The samples are drawn at random from a principal-component model of the training films of each class (Turk & Pentland,
+J. Cognitive Neuroscience 3, 1991).
 
     python -m pneumo_train.release.sample_films RUN --model FILE.onnx --to pneumo_infer/samples
 """
@@ -27,16 +27,16 @@ from pneumo_train.training.run import read_split, training_films
 COMPONENTS = 150
 SEED = 2018
 DRAWS = 200
-MARGIN = 0.1  # a sample's probability is at most this far from 0 or 1
+MARGIN = 0.1  # largest difference of the probability from 0 or 1
 
 
 def main(
-    run: Annotated[Path, typer.Argument(help="A run folder; its training films are the ones modelled.")],
-    model: Annotated[Path, typer.Option(help="The ONNX file that must read the samples correctly.")],
-    to: Annotated[Path, typer.Option(help="Folder to write the two PNG files to.")],
-    data: Annotated[Path | None, typer.Option(help="Where the run's films lie now.")] = None,
+    run: Annotated[Path, typer.Argument(help="Folder of the run whose training films are modelled.")],
+    model: Annotated[Path, typer.Option(help="ONNX file that has to classify the samples correctly.")],
+    to: Annotated[Path, typer.Option(help="Output folder of the two PNG files.")],
+    data: Annotated[Path | None, typer.Option(help="Data set of the run, if it has moved.")] = None,
 ) -> None:
-    """Draw one NORMAL and one PNEUMONIA film that the model reads correctly with a margin."""
+    """Draw one NORMAL and one PNEUMONIA film that the model classifies correctly with a margin."""
     films = training_films(read_split(run, data))
     classifier = Classifier(model, device="cpu")
     rows = films.rows["train"]
@@ -49,19 +49,21 @@ def main(
 
 
 def draw_sample(films: Film, classifier: Classifier, target: int) -> Film:
-    """Draw films from a principal-component model until one is in the domain and read as it should be, with a margin.
+    """Draw films from a principal-component model until one is in the domain and classified correctly with a margin.
 
     Parameters
     ----------
     films
         uint8 (N, 224, 224, 1), training films of one class.
+    classifier
+        The model that has to classify the sample correctly.
     target
         1 for PNEUMONIA, 0 for NORMAL.
 
     Raises
     ------
     DataError
-        None of the draws was.
+        None of the draws was accepted.
     """
     model = PCA(min(COMPONENTS, len(films) - 1), svd_solver="randomized", random_state=SEED)
     model.fit(films.reshape(len(films), -1).astype(np.float32))
@@ -70,12 +72,12 @@ def draw_sample(films: Film, classifier: Classifier, target: int) -> Film:
         scores = rng.normal(0.0, np.sqrt(model.explained_variance_))
         grey = model.inverse_transform(scores[None])[0].reshape(NETWORK_SIZE, NETWORK_SIZE)
         sample: Film = grey.clip(0, 255).round().astype(np.uint8)
-        answer = classifier.predict(sample)
-        if answer.in_domain and answer.probability is not None and abs(answer.probability - target) <= MARGIN:
+        prediction = classifier.predict(sample)
+        probability = prediction.probability
+        if prediction.in_domain and probability is not None and abs(probability - target) <= MARGIN:
             return sample
-    raise DataError(
-        LABELS[target], f"has no sample that is read with a margin in {DRAWS} draws", "train a better model"
-    )
+    problem = f"none of {DRAWS} samples is classified correctly with a margin"
+    raise DataError(LABELS[target], problem, "train a better model")
 
 
 if __name__ == "__main__":

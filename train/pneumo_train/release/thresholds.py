@@ -1,7 +1,7 @@
-"""Calibration and operating points from validation films in several styles, so that they outlast a change of style.
+"""Choose calibration and operating points on validation films in several styles.
 
-A new hospital's films look unlike the validation films: logits of NORMAL films rise there, and a threshold chosen on
-the validation films as they are lets too many of them through. Degraded copies show some of that.
+Films from a new hospital look different: the logits of NORMAL films rise, and thresholds chosen on unchanged validation
+films give too many false positives. Degraded copies of the validation films imitate part of this change.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Points = dict[str, dict[str, Any]]
 
 
 def choose_thresholds(logit: Logit, films: Film, targets: Scores) -> tuple[Calibration, Points]:
-    """Calibrate a trunk and fix the operating points on films, their mirror images, and degraded copies.
+    """Fit the calibration and choose the operating points on films, their mirror images and degraded copies.
 
     Parameters
     ----------
     logit
-        uint8 (B, 224, 224, 1) to logits, (B,).
+        Function from films, uint8 (B, 224, 224, 1), to logits, (B,).
     films
         Validation films, uint8 (N, 224, 224, 1).
     targets
@@ -45,13 +45,23 @@ def choose_thresholds(logit: Logit, films: Film, targets: Scores) -> tuple[Calib
 def measure_degraded(
     probability: Callable[[Film], Scores], films: Film, targets: Scores, threshold: float
 ) -> dict[str, Any]:
-    """Measure degraded copies of films, other copies than thresholds are chosen on.
+    """Compute metrics on degraded copies of films. The copies differ from those that thresholds are chosen on.
+
+    Parameters
+    ----------
+    probability
+        Function from films, uint8 (B, 224, 224, 1), to calibrated P(PNEUMONIA), (B,).
+    films
+        uint8 (N, 224, 224, 1).
+    targets
+        (N,), 1 for PNEUMONIA.
+    threshold
+        Probability from which a film is classified as PNEUMONIA.
 
     Returns
     -------
     dict
-        The results of `threshold_free_metrics` and `metrics_at_threshold` on copies with random changes of greys and
-        sharpness.
+        The results of `threshold_free_metrics` and `metrics_at_threshold`.
     """
     probabilities = probability(degrade(films, MEASURED_SEED))
     return {**threshold_free_metrics(targets, probabilities), **metrics_at_threshold(targets, probabilities, threshold)}

@@ -1,1 +1,1 @@
-"""Plots, and the report of an evaluation."""
+"""Plots, and the evaluation report."""

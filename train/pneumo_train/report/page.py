@@ -1,4 +1,4 @@
-"""One HTML file that a reviewer can read without anything else: figures, plots, films that were called wrongly."""
+"""The evaluation report: one self-contained HTML file with figures, plots and misclassified films."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from pneumo_train.report.plots import (
 )
 from pneumo_train.report.score_plots import draw_probabilities, draw_style
 
-SAMPLES, EVIDENCE, MOST_WRONG = 6, 6, 60
+SAMPLES, EVIDENCE, MAX_ERRORS = 6, 6, 60
 Rows = Sequence[int] | np.ndarray[Any, np.dtype[np.intp]]
 
 
 def write_report(evaluation: Evaluation) -> str:
-    """Write the report of an evaluation as one HTML text with every picture inside."""
+    """Render the report of an evaluation as HTML, with all pictures embedded."""
     environment = Environment(
         loader=PackageLoader("pneumo_train.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -71,33 +71,33 @@ def _pictures(evaluation: Evaluation) -> dict[str, Figure]:
         "roc": draw_roc_and_precision(targets, scored.probabilities, metrics["operating_points"]),
         "reliability": draw_reliability(reliability(targets, before), reliability(targets, scored.probabilities)),
     }
-    for label, ill in zip(LABELS, (0, 1), strict=True):
-        pictures[f"films {label}"] = _films(evaluation, _spread(np.flatnonzero(targets == ill), SAMPLES))
+    for target, label in enumerate(LABELS):
+        pictures[f"films {label}"] = _films(evaluation, _spread(np.flatnonzero(targets == target), SAMPLES))
     history = read_history(evaluation.scorer.path)
     if history:
         pictures["curves"] = draw_curves(history)
     if metrics["corruptions"]:
-        plain = {"auc": metrics["auc"], **{name: point[name] for name in ("sensitivity", "specificity")}}
-        pictures["corruptions"] = draw_corruptions(metrics["corruptions"], plain)
+        uncorrupted = {"auc": metrics["auc"], **{name: point[name] for name in ("sensitivity", "specificity")}}
+        pictures["corruptions"] = draw_corruptions(metrics["corruptions"], uncorrupted)
     if evaluation.style is not None:
-        called = scored.probabilities >= evaluation.threshold
-        pictures["style"] = draw_style(scored.logits, targets, evaluation.style, called)
-    for name, called_ill in (("false negatives", False), ("false positives", True)):
-        wrong = evaluation.outcome(called=called_ill, ill=not called_ill)
+        predicted = scored.probabilities >= evaluation.threshold
+        pictures["style"] = draw_style(scored.logits, targets, evaluation.style, predicted)
+    for name, predicted_positive in (("false negatives", False), ("false positives", True)):
+        wrong = evaluation.outcome(predicted=predicted_positive, actual=not predicted_positive)
         if len(wrong):
-            pictures[name] = _films(evaluation, wrong[:MOST_WRONG])
+            pictures[name] = _films(evaluation, wrong[:MAX_ERRORS])
     return pictures | _evidence(evaluation) | _deleted(evaluation)
 
 
 def _evidence(evaluation: Evaluation) -> dict[str, Figure]:
     heatmaps = evaluation.scorer.heatmaps
-    outcomes = {
+    outcomes = {  # predicted and actual: PNEUMONIA
         "true positives": (True, True),
         "false positives": (True, False),
         "true negatives": (False, False),
         "false negatives": (False, True),
     }
-    chosen = {name: evaluation.outcome(called, ill)[:EVIDENCE] for name, (called, ill) in outcomes.items()}
+    chosen = {name: evaluation.outcome(*labels)[:EVIDENCE] for name, labels in outcomes.items()}
     return {
         f"evidence {name}": _films(evaluation, rows, heatmaps(evaluation.films.pixels[rows]))
         for name, rows in chosen.items()
@@ -106,13 +106,13 @@ def _evidence(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def _deleted(evaluation: Evaluation) -> dict[str, Figure]:
-    """Mean falls of the logit, and films of PNEUMONIA above the same films without the hottest fifth of their map."""
+    """Draw the mean falls of the logit, and PNEUMONIA films before and after deletion of their hottest fifth."""
     deletion = evaluation.deletion
-    ill = np.flatnonzero(evaluation.targets == 1)
+    positives = np.flatnonzero(evaluation.targets == 1)
     rows = np.array(_spread(np.flatnonzero(deletion.maps.max(axis=(1, 2)) > 0), SAMPLES), dtype=int)
     pictures = {"falls": draw_falls(evaluation.metrics["heatmap"])}
     if len(rows):
-        pictures["deleted"] = _before_and_after(evaluation.films.pixels[ill[rows]], deletion, rows)
+        pictures["deleted"] = _before_and_after(evaluation.films.pixels[positives[rows]], deletion, rows)
     return pictures
 
 
@@ -139,14 +139,14 @@ def _films(evaluation: Evaluation, rows: Rows, heatmaps: Any = None) -> Figure:
 def _balance(evaluation: Evaluation) -> dict[str, dict[str, int]]:
     films = evaluation.scorer.description.data.films
     return {
-        **{f"{split}, of the model": counts for split, counts in films.items()},
-        "measured here": dict(Counter(film.label for film in evaluation.films.films)),
+        **{f"{split} (model)": counts for split, counts in films.items()},
+        "this evaluation": dict(Counter(film.label for film in evaluation.films.films)),
     }
 
 
 def _spread(rows: np.ndarray[Any, np.dtype[np.intp]], count: int) -> list[int]:
-    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
-    return [int(rows[place]) for place in places]
+    positions = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
+    return [int(rows[position]) for position in positions]
 
 
 def _embed(figure: Figure) -> Markup:
