@@ -1,4 +1,4 @@
-"""Training on two devices at once, in mixed precision, and under JAX ends in a model like any other."""
+"""Training on two devices, in mixed precision and with JAX gives equivalent models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recipe is measured on a style that it knows from one class alone, and nothing is trained twice."""
+"""Leave-one-style-out measures a recipe on a style that was in training for one class only, and resumes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(styled: TinyTraining, output: Path) -> list[str | Path]:
 
 @pytest.fixture(scope="module")
 def killed_and_repeated(styled: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder, and what the command printed that went on after another was killed."""
+    """The output folder of a killed and resumed command, and the output of the resumed one."""
     output = tmp_path_factory.mktemp("studies") / "study"
     code, _ = stop_run(command(styled, output), output / "cluster-0", signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -57,7 +57,7 @@ def test_the_result_is_of_the_normal_films_left_out(killed_and_repeated: tuple[P
     assert summary["mean"]["specificity"] == specificity["value"]
 
 
-def test_a_killed_training_went_on(killed_and_repeated: tuple[Path, str]) -> None:
+def test_a_killed_training_was_resumed(killed_and_repeated: tuple[Path, str]) -> None:
     output, _ = killed_and_repeated
     assert [row["phase"] for row in read_csv(output / "cluster-0" / "history.csv")] == ["head", "top"]
     assert not (output / "cluster-0" / "checkpoints").exists()

@@ -1,4 +1,4 @@
-"""A command whose packages are not installed says in one line what mends it."""
+"""A command whose packages are not installed prints one line with the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a terminal, training draws a bar with the time left; in a log it prints lines alone."""
+"""Training shows a bar with the remaining time on a terminal, and only lines in a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that was killed goes on as if nothing had happened."""
+"""A killed run resumes and gives the same result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tiny_training import TinyTraining, read_csv
 
 @pytest.fixture(scope="module")
 def straight(light: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nothing stopped."""
+    """A run without interruptions."""
     run = tmp_path_factory.mktemp("runs") / "straight"
     subprocess.run(light.command(run), check=True, capture_output=True)
     return run

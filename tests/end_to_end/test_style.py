@@ -1,4 +1,4 @@
-"""Style is measured with a model trained on films of enough patients, and with any that is evaluated on them."""
+"""Training and evaluation measure style, given films of enough patients."""
 
 from __future__ import annotations
 

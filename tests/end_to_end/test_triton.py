@@ -1,4 +1,4 @@
-"""The model repository that Triton serves from, held against its own schema."""
+"""The Triton model repository fits the schema of Triton."""
 
 from __future__ import annotations
 

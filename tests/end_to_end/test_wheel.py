@@ -1,4 +1,4 @@
-"""The wheel as a user gets it: built, installed in clean environments, and run there."""
+"""The wheel is built, installed in clean environments, and run there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Augmentation acts in training only, moves lung fields with films, and stays in range."""
+"""Augmentation is active only in training, moves lung fields with films, and stays in range."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def sharpness(films: np.ndarray) -> np.ndarray:
     return np.abs(np.diff(films, axis=1)).mean(axis=(1, 2, 3)) / films.std(axis=(1, 2, 3))
 
 
-def test_it_acts_in_training_only_and_stays_in_range() -> None:
+def test_it_is_active_only_in_training_and_stays_in_range() -> None:
     films = noise()
     np.testing.assert_allclose(changed(EVERYTHING, films, 0.3, training=False), films, atol=1e-3)
     seen = changed(EVERYTHING, films, 0.3)

@@ -1,4 +1,4 @@
-"""The order of films depends on the seed and the epoch, and on nothing else."""
+"""The order of films depends only on the seed and the epoch."""
 
 from __future__ import annotations
 

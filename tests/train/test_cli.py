@@ -1,4 +1,4 @@
-"""pneumo-train says what is wrong before it trains."""
+"""pneumo-train reports errors before it trains."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     assert "cannot be written" in printed
 
 
-def test_recipes_are_listed_a_line_each() -> None:
+def test_recipes_are_listed_one_per_line() -> None:
     code, printed = invoke("recipes")
     assert code == 0
     names = [line.split()[0] for line in printed.splitlines()]

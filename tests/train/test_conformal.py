@@ -1,4 +1,4 @@
-"""The uncertain band keeps its promise, and calibration is measured as published."""
+"""The uncertain band has the promised error rate, and calibration error is computed as published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def draw(rng: np.random.Generator, films: int, apart: float) -> tuple[np.ndarray
 
 
 @pytest.mark.parametrize("apart", [0.5, 1.0, 3.0])  # classes that overlap, and classes that hardly do
-def test_few_films_of_each_class_are_called_the_other_with_certainty(apart: float) -> None:
+def test_few_films_outside_the_band_are_misclassified(apart: float) -> None:
     rng = np.random.default_rng(4)
     wrong = {0: [], 1: []}
     for _ in range(200):
@@ -60,7 +60,7 @@ def test_the_bootstrap_draws_patients_not_films() -> None:
     alone = bootstrap_by_patient(targets, probabilities, [str(i) for i in range(300)], 0.5)
     low, high = alone["auc"]
     assert low < 0.84 < high
-    # Ten copies of each film tell nothing new, and the interval must not shrink as if they did.
+    # Ten copies of each film add no information, so the interval must not shrink.
     repeated = bootstrap_by_patient(
         np.repeat(targets, 10), np.repeat(probabilities, 10), [str(i // 10) for i in range(3000)], 0.5, draws=300
     )

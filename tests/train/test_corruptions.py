@@ -1,4 +1,4 @@
-"""Shifts change films as they say, alike each time, and leave their shape alone."""
+"""Corruptions change films as described, reproducibly, and keep their shape."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def test_there_are_many() -> None:
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_shift_changes_every_film_alike_each_time(films: np.ndarray, name: str) -> None:
-    shifted = corrupt(films, name)
-    assert shifted.shape == films.shape
-    assert shifted.dtype == np.uint8
-    assert (np.abs(shifted.astype(int) - films).mean(axis=(1, 2, 3)) > 0.2).all()
-    np.testing.assert_array_equal(shifted, corrupt(films, name))
-    assert shifted.std() > 10  # still pictures
+def test_a_corruption_changes_every_film_reproducibly(films: np.ndarray, name: str) -> None:
+    corrupted = corrupt(films, name)
+    assert corrupted.shape == films.shape
+    assert corrupted.dtype == np.uint8
+    assert (np.abs(corrupted.astype(int) - films).mean(axis=(1, 2, 3)) > 0.2).all()
+    np.testing.assert_array_equal(corrupted, corrupt(films, name))
+    assert corrupted.std() > 10  # not blank
 
 
-def test_shifts_do_what_they_are_named_for(films: np.ndarray) -> None:
+def test_corruptions_do_what_their_names_say(films: np.ndarray) -> None:
     def mean(name: str) -> float:
         return float(corrupt(films, name).mean())
 
@@ -47,7 +47,7 @@ def test_shifts_do_what_they_are_named_for(films: np.ndarray) -> None:
     assert (small[:, :22] == 0).all()
 
 
-def test_tone_and_sharpness_corruptions_do_what_they_are_named_for(films: np.ndarray) -> None:
+def test_tone_and_sharpness_corruptions_do_what_their_names_say(films: np.ndarray) -> None:
     def edges(name: str) -> float:
         return float(np.abs(np.diff(corrupt(films, name).astype(int), axis=2)).mean())
 

@@ -1,4 +1,4 @@
-"""Random crops: what they show, and that they leave inference alone."""
+"""Random crops have the published areas and aspect ratios, and do not change inference."""
 
 from __future__ import annotations
 

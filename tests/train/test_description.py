@@ -1,4 +1,4 @@
-"""A model's description: what does not fit is named."""
+"""Errors in a model's description name the field."""
 
 from __future__ import annotations
 

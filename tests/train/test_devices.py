@@ -1,4 +1,4 @@
-"""What the processor says of itself."""
+"""Detection of bfloat16 support."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decides which epoch is kept."""
+"""The metric that decides which epoch is kept."""
 
 from __future__ import annotations
 

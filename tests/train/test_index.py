@@ -1,4 +1,4 @@
-"""Folders to films, in the layouts that people have."""
+"""Films are indexed in common folder layouts."""
 
 from __future__ import annotations
 

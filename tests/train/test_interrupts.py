@@ -1,4 +1,4 @@
-"""An interrupt ends a training even where Python drops it."""
+"""An interrupt ends a training even if Python drops the exception."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pneumo_train.training.interrupts import keeping_interrupts
 
 
 class InterruptedWhileFinalised:
-    """Whose end is interrupted, as happens to TensorFlow's objects."""
+    """An object that is interrupted in its finaliser, as happens with TensorFlow objects."""
 
     def __del__(self) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
 class DropAt(keras.callbacks.Callback):  # type: ignore[misc]
-    """Drops such an object at the third batch, and counts those that begin."""
+    """Drop such an object at the third batch, and count batches."""
 
     begun = 0
 

@@ -1,4 +1,4 @@
-"""The lung field covers the lungs, even one that is white, and nothing far from them."""
+"""The lung field covers the lungs, including a white one, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures held against published values and against scikit-learn."""
+"""Metrics agree with published values and with scikit-learn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def scores(count: int = 2000) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scores_of_two_views(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Half of what a view's logit strays by is the film's own, the other half an accident of the view."""
+    """Half of the variance of the logits is between films, the other half between views of a film."""
     rng = np.random.default_rng(1)
     targets = (rng.random(count) < 0.7).astype(np.float32)
     logits = rng.normal(0, 1, count) + rng.normal(0, 1, (2, count)) + 4 * targets - 2
@@ -66,13 +66,13 @@ def test_a_threshold_that_calls_nothing() -> None:
     assert (figures["sensitivity"], figures["specificity"], figures["precision"], figures["f1"]) == (0, 1, 0, 0)
 
 
-def test_ranking_of_a_perfect_and_a_reversed_order() -> None:
+def test_auc_of_a_perfect_and_a_reversed_order() -> None:
     targets = np.array([0, 0, 1, 1], np.float32)
     assert threshold_free_metrics(targets, np.array([0.1, 0.2, 0.8, 0.9], np.float32))["auc"] == 1.0
     assert threshold_free_metrics(targets, np.array([0.9, 0.8, 0.2, 0.1], np.float32))["auc"] == 0.0
 
 
-def test_operating_points_keep_what_their_names_promise() -> None:
+def test_operating_points_reach_their_targets() -> None:
     targets, probabilities = scores()
     points = choose_operating_points(targets, probabilities[None], "validation")
     assert points["screening"]["sensitivity"] >= 0.99
@@ -81,14 +81,14 @@ def test_operating_points_keep_what_their_names_promise() -> None:
     best = max(point["sensitivity"] + point["specificity"] for point in swept)
     balanced = points["balanced"]
     assert balanced["sensitivity"] + balanced["specificity"] >= best - 0.01
-    # Equal spreads cross half way between their means.
+    # Distributions with equal spreads cross halfway between their means.
     assert balanced["threshold"] == pytest.approx(0.5, abs=0.03)
     for point in points.values():
         assert not np.isin(point["threshold"], probabilities)
         again = metrics_at_threshold(targets, probabilities, point["threshold"])
         assert (again["sensitivity"], again["specificity"]) == (point["sensitivity"], point["specificity"])
         assert point["intervals"]["sensitivity"][0] < point["sensitivity"] <= point["intervals"]["sensitivity"][1]
-    # One film more on either side would break the promise.
+    # The target is missed one film further on either side.
     below = np.sort(probabilities[probabilities < points["specific"]["threshold"]])[-40:]
     assert any(metrics_at_threshold(targets, probabilities, t)["specificity"] < 0.99 for t in below)
     above = np.sort(probabilities[probabilities > points["screening"]["threshold"]])[1:40]
@@ -104,7 +104,7 @@ def test_operating_points_of_classes_that_never_overlap() -> None:
     assert probabilities[19] < points["balanced"]["threshold"] < probabilities[20]
 
 
-def test_the_balanced_point_does_not_hang_on_one_film() -> None:
+def test_the_balanced_point_does_not_depend_on_one_film() -> None:
     targets, probabilities = scores()
     thresholds = [
         choose_operating_points(targets[kept], probabilities[None, kept], "validation")["balanced"]["threshold"]
@@ -113,7 +113,7 @@ def test_the_balanced_point_does_not_hang_on_one_film() -> None:
     assert np.ptp(thresholds) < 0.02
 
 
-def test_operating_points_of_several_views_keep_the_promise_on_all_of_them() -> None:
+def test_operating_points_reach_their_targets_on_all_views() -> None:
     targets, views = scores_of_two_views(2000)
     point = choose_operating_points(targets, views, "films and their mirror images")["screening"]
     called = views[:, targets == 1] >= point["threshold"]
@@ -123,7 +123,7 @@ def test_operating_points_of_several_views_keep_the_promise_on_all_of_them() -> 
     assert point["intervals"]["sensitivity"] == wilson_interval(called.sum() // 2, int(targets.sum()))
 
 
-def test_a_second_view_makes_the_screening_point_less_of_an_accident() -> None:
+def test_a_second_view_makes_the_screening_point_more_stable() -> None:
     targets, views = scores_of_two_views(30_000)
     one, two = (
         [
@@ -155,11 +155,11 @@ def test_class_weights_balance_the_classes() -> None:
     assert weights[0] * 10 == pytest.approx(weights[1] * 30)
 
 
-def test_films_whose_probabilities_are_right_err_as_chance_says() -> None:
+def test_calibrated_probabilities_have_the_calibration_error_by_chance() -> None:
     probabilities = Calibration(1.0, 0.0)(np.random.default_rng(1).normal(2, 3, 500).astype(np.float32))
     mean, low, high = calibration_error_by_chance(probabilities)
-    right = (np.random.default_rng(2).random(500) < probabilities).astype(np.float32)
+    calibrated = (np.random.default_rng(2).random(500) < probabilities).astype(np.float32)
     assert low < mean < high
-    assert low <= threshold_free_metrics(right, probabilities)["expected_calibration_error"] <= high
-    assert threshold_free_metrics(1 - right, probabilities)["expected_calibration_error"] > high
+    assert low <= threshold_free_metrics(calibrated, probabilities)["expected_calibration_error"] <= high
+    assert threshold_free_metrics(1 - calibrated, probabilities)["expected_calibration_error"] > high
     assert calibration_error_by_chance(np.repeat(probabilities, 50))[0] < mean / 3

@@ -1,4 +1,4 @@
-"""The network's shape, and which of its layers learn."""
+"""Shape and outputs of the network, and its trainable layers."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_evidence_counts_where_the_network_sees_lung() -> None:
     trunk.get_layer("lungs").set_weights([0 * kernel, np.array([-20.0], np.float32)])
     nowhere = np.asarray(trunk(films)["logit"])
     trunk.get_layer("lungs").set_weights([0 * kernel, np.array([20.0], np.float32)])
-    np.testing.assert_allclose(nowhere, trunk(films)["logit"], rtol=1e-4)  # alike everywhere: the mean over the film
+    np.testing.assert_allclose(nowhere, trunk(films)["logit"], rtol=1e-4)  # equal weights: the mean over the film
     assert trunk(films)["lungs"].shape == (1, 7, 7, 1)
 
 

@@ -1,4 +1,4 @@
-"""What is far from the training films, and how far."""
+"""Distances of films to the training films."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operating points are in order and keep what they promise, whatever a model says of the films."""
+"""Operating points are in order and reach their targets for any model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Degraded copies keep the film; outliers do not; both are the same for the same seed."""
+"""Degraded copies resemble the film, outliers do not, and both are reproducible."""
 
 from __future__ import annotations
 

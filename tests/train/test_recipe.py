@@ -1,4 +1,4 @@
-"""Recipes: what is read, and what is refused by name."""
+"""Recipes are read and validated, and errors name the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of scores show every film, and draw with any mix of them."""
+"""Plots of scores show every film."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pneumo_train.report.score_plots import draw_probabilities, draw_style
 
 
 def points(figure: Figure) -> list[list[int]]:
-    """How many films are marked typical, and atypical, in each of the two halves."""
+    """Number of films marked as typical and as atypical, in each subplot."""
     return [[len(line.get_xdata()) for line in axes.lines[:2]] for axes in figure.axes]
 
 
@@ -33,7 +33,7 @@ def test_each_film_is_marked_as_typical_or_atypical_of_its_class() -> None:
 
 
 @pytest.mark.parametrize("called", [True, False])
-def test_no_line_is_drawn_where_all_films_are_called_alike(called: bool) -> None:
+def test_no_line_is_drawn_if_all_predictions_are_equal(called: bool) -> None:
     targets, scores = np.array([0, 1], np.float32), np.array([0.5, 0.5])
     figure = draw_style(targets, targets, scores, np.full(2, called))
     assert points(figure) == [[0, 1], [1, 0]]

@@ -1,4 +1,4 @@
-"""Films to splits without a shared patient, in memory and as folders."""
+"""Splits share no patient, in memory and as folders."""
 
 from __future__ import annotations
 

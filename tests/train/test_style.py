@@ -1,4 +1,4 @@
-"""Style sees how a film was made, and nothing else is asked of it."""
+"""Style statistics describe how a film was made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What relies on style is worse on atypical films, and its logit follows the style score."""
+"""A model that relies on style is worse on atypical films, and its logit correlates with the style score."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def test_a_release_is_measured_by_the_style_of_its_training_films() -> None:
     assert found["style_auc"]["value"] == pytest.approx(5 / 6, abs=0.05)
     low, high = found["style_auc"]["interval"]
     assert low < found["style_auc"]["value"] < high
-    ill = films.targets[held_out] == 1
-    assert found["typical"]["films"]["NORMAL"] == pytest.approx((~ill).sum(), abs=2)
-    assert found["atypical"]["films"]["PNEUMONIA"] == pytest.approx((ill & (contrast > 20)).sum(), abs=2)
+    positive = films.targets[held_out] == 1
+    assert found["typical"]["films"]["NORMAL"] == pytest.approx((~positive).sum(), abs=2)
+    assert found["atypical"]["films"]["PNEUMONIA"] == pytest.approx((positive & (contrast > 20)).sum(), abs=2)
     assert found["typical"]["sensitivity"]["value"] > 0.8
     assert found["atypical"]["sensitivity"]["value"] < 0.2
     assert found["correlation"]["PNEUMONIA"] > 0.8
@@ -129,9 +129,9 @@ def test_any_films_are_measured_by_their_own_style_out_of_fold() -> None:
     figures, style = found
     assert figures["style_auc"]["value"] == pytest.approx(5 / 6, abs=0.05)
     assert style.shape == films.targets.shape
-    ill = films.targets == 1
-    assert figures["atypical"]["films"]["PNEUMONIA"] == (style[ill] < 0.5).sum()
-    assert ((style[ill] < 0.5) == (logits[ill] < 0)).mean() > 0.9
+    positive = films.targets == 1
+    assert figures["atypical"]["films"]["PNEUMONIA"] == (style[positive] < 0.5).sum()
+    assert ((style[positive] < 0.5) == (logits[positive] < 0)).mean() > 0.9
 
 
 def test_films_of_too_few_patients_have_no_style() -> None:

@@ -1,4 +1,4 @@
-"""Without a style, its NORMAL films and their patients are gone from training, and all of it from validation."""
+"""Without a style, training has none of its NORMAL films and their patients, and validation has none of its films."""
 
 from __future__ import annotations
 

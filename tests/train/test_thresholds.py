@@ -1,4 +1,4 @@
-"""Thresholds and calibration chosen on films of several styles hold on films of another."""
+"""Thresholds and calibration chosen on films of several styles are valid for another style."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TARGETS = (np.arange(240) % 3 > 0).astype(np.float32)
 
 
 def by_brightness(films: np.ndarray) -> Scores:
-    """A network that takes brightness for disease."""
+    """A network that takes brightness for pneumonia."""
     return np.asarray(0.3 * (films.mean(axis=(1, 2, 3)) - 128), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Time left over all phases of a run."""
+"""The remaining time over all phases of a run."""
 
 from __future__ import annotations
 
