@@ -15,6 +15,13 @@ from PIL import Image
 from tiny_training import LIGHT_RECIPE, TINY_RECIPE, TinyTraining, write_light_weights, write_weights
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+TRAINS = {"tiny", "light"}  # fixtures from which networks are trained
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "end_to_end" in item.path.parts or TRAINS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def add_metadata(
     domain_limit, reference
         Measured with this file, since its distances differ from those of the Keras model.
     """
-    described = source.description.model_dump(mode="json", include=set(FileDescription.model_fields))
+    described = source.description.model_dump(mode="json", include=set(FileDescription.model_fields), exclude_none=True)
     entries = {
         **{key: value if isinstance(value, str) else json.dumps(value) for key, value in described.items()},
         "schema": SCHEMA,

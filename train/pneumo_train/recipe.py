@@ -175,6 +175,11 @@ class Recipe(Section):
         most = self.fit.epochs
         return tuple(p if most is None else p.model_copy(update={"epochs": min(p.epochs, most)}) for p in self.phases)
 
+    def trains_like(self, other: Recipe) -> bool:
+        """Return whether two recipes differ in nothing but their descriptions."""
+        texts = {"summary", "claimed"}
+        return self.model_dump(exclude=texts) == other.model_dump(exclude=texts)
+
     def to_toml(self) -> str:
         """Format the whole recipe as TOML, including every default."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))

@@ -111,6 +111,13 @@ class Metrics(Ranking):
     operating_points: dict[str, Decisions]
 
 
+class Population(Part):
+    """The patients and views of the training films: ages in years, both included, and DICOM view positions."""
+
+    age_years: tuple[float, float]
+    views: tuple[str, ...]
+
+
 class Data(Part):
     """The data set: films by split and label, patients by split."""
 
@@ -142,6 +149,7 @@ class FileDescription(Part):
     ood: Ood
     metrics: dict[str, Metrics]
     data: Data
+    population: Population | None = None
     weights: Weights
 
     @classmethod
@@ -160,9 +168,10 @@ class FileDescription(Part):
         ModelError
             An entry is missing or invalid; the message names it.
         """
-        plain = ("version", "default_operating_point")
+        plain, optional = ("version", "default_operating_point"), ("population",)
+        keys = [key for key in cls.model_fields if key in entries or key not in optional]
         try:
-            values = {key: entries[key] if key in plain else json.loads(entries[key]) for key in cls.model_fields}
+            values = {key: entries[key] if key in plain else json.loads(entries[key]) for key in keys}
         except KeyError as error:
             raise ModelError(file, f"has no metadata entry pneumo.{error.args[0]}", "export the model again") from None
         except ValueError as error:

@@ -16,7 +16,7 @@ from pneumo_train.ood.probes import draw_ood_probes
 
 SEED = 35
 SOURCE_FILMS = 100  # films that outliers of each kind are made from
-AS_THEY_ARE, DEGRADED, DRAWN = "films as they are", "films degraded at random", "no films: drawn pictures"
+AS_THEY_ARE, DEGRADED, DRAWN = "films as they are", "films degraded at random", "drawings and patterns"
 
 
 def measure_ood(

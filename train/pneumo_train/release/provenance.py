@@ -17,6 +17,8 @@ APACHE = "Apache-2.0"
 PUBLIC_FILMS = (
     "Chest X-Ray Images (Pneumonia): Kermany, Zhang, Goldbaum, Mendeley Data, doi:10.17632/rscbjbr9sj, CC BY 4.0"
 )
+# Children of one to five years, in completed years, with a year on either side.
+PUBLIC_POPULATION = {"age_years": [0, 6], "views": ["AP", "PA"]}
 # SHA-256 of weights files whose licence also applies to models trained from them.
 KNOWN_WEIGHTS = {
     "61c6a37fd3a49695d0ab835b559c054fbb1328ece35996a4c3559432ec011406": (
@@ -36,6 +38,11 @@ def describe_data(decoded: DecodedFilms) -> dict[str, Any]:
         "patients": dict(sorted(Counter(s for s, _ in {(f.split, f.patient) for f in decoded.films}).items())),
         "unreadable": len(decoded.unreadable),
     }
+
+
+def describe_population(decoded: DecodedFilms) -> dict[str, Any] | None:
+    """Return ages and views of the public data set's patients; None for other films, since these do not say."""
+    return PUBLIC_POPULATION if unnamed_patients(decoded.films) == 0 else None
 
 
 def describe_weights(weights: str) -> dict[str, str]:

@@ -29,7 +29,7 @@ from pneumo_train.ood.extra_films import NONE, OtherFilms
 from pneumo_train.ood.fit import describe_ood, fit_ood_detector
 from pneumo_train.ood.metrics import share_flagged
 from pneumo_train.recipe import Recipe
-from pneumo_train.release.provenance import describe_data, describe_weights
+from pneumo_train.release.provenance import describe_data, describe_population, describe_weights
 from pneumo_train.release.thresholds import choose_thresholds, measure_degraded
 from pneumo_train.report.plots import draw_curves, save
 from pneumo_train.style.metrics import describe_style
@@ -110,6 +110,7 @@ def release_model(
             "heatmap": {"measured_on": measured_on, **heatmap},
             "style": style,
             "data": describe_data(decoded),
+            "population": describe_population(decoded),
             "recipe": recipe,
             "epochs": len(history),
             "weights": describe_weights(weights),

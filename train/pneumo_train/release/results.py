@@ -169,7 +169,7 @@ def _check_recipe(run: Path, options: RunOptions, recipe: Recipe) -> None:
     """Raise an error if the built-in recipe of a run has changed since."""
     if options.recipe in builtin_recipes():
         try:
-            unchanged = read_recipe(options.recipe, options.settings) == recipe
+            unchanged = read_recipe(options.recipe, options.settings).trains_like(recipe)
         except RecipeError:
             unchanged = False
         if not unchanged:
