@@ -28,9 +28,10 @@ with import_quietly():
     from pneumo_export.parity.run_onnx import run_output
     from pneumo_export.precisions.int8 import CHOSEN, Quantisation, choose_calibration_rows, prepare, quantise_prepared
     from pneumo_infer.model.session import open_session
+    from pneumo_train.data.batches import training_films
     from pneumo_train.evaluation.metrics import figures_at
     from pneumo_train.model.trained import load_trained
-    from pneumo_train.training.run import read_split, training_films
+from pneumo_train.training.films import read_split
 
 VARIANTS: dict[str, Quantisation] = {
     "as shipped": CHOSEN,

@@ -33,9 +33,10 @@ with import_quietly():
     from pneumo_export.convert import convert
     from pneumo_export.parity.run_onnx import run_output
     from pneumo_export.precisions.int8 import choose_calibration_rows
+    from pneumo_train.data.batches import training_films
     from pneumo_train.evaluation.metrics import figures_at
     from pneumo_train.model.trained import load_trained
-    from pneumo_train.training.run import read_split, training_films
+from pneumo_train.training.films import read_split
 
 
 def compare_engines(model: Path, data: Path, rounds: int, processes: int) -> tuple[list[Comparison], dict[str, Any]]:

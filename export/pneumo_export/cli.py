@@ -99,7 +99,7 @@ def _export(
         from pneumo_export.pipeline import PRECISIONS
         from pneumo_export.source import latest_model
         from pneumo_train.model.trained import load_trained
-        from pneumo_train.training.run import read_split
+        from pneumo_train.training.films import read_split
 
         target = import_module(f"pneumo_export.targets.{to}")
     path = model or latest_model(Path("runs"))

@@ -25,10 +25,10 @@ from pneumo_infer.drift.reference import measure_reference
 from pneumo_infer.model.checksum import CHECKSUMS, file_digest
 from pneumo_infer.model.info import HEATMAP_SIDES
 from pneumo_train.augmentation.degrade import LIMIT_SEED, degrade
+from pneumo_train.data.batches import training_films
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.model.trained import TrainedModel
 from pneumo_train.ood.detector import choose_limit
-from pneumo_train.training.run import training_films
 
 PRECISIONS = ("fp32", "fp16", "int8")
 ENOUGH_FILMS = 256

@@ -10,7 +10,7 @@ from staged import Staged
 
 from pneumo_export.pipeline import make_files, parity_films
 from pneumo_train.model.trained import load_trained
-from pneumo_train.training.run import read_split
+from pneumo_train.training.films import read_split
 
 
 @pytest.fixture(scope="session")

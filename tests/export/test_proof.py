@@ -23,7 +23,8 @@ from pneumo_infer import Classifier
 from pneumo_infer.drift.comparison import compare
 from pneumo_infer.drift.reference import read_reference
 from pneumo_infer.model.checksum import CHECKSUMS, file_digest
-from pneumo_train.training.run import read_split, training_films
+from pneumo_train.data.batches import training_films
+from pneumo_train.training.films import read_split
 
 
 def test_untouched_files_pass_and_get_their_names(staged: Staged, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from made_films import write_chest_xray
 
 from pneumo_infer.films.preprocess import read_pixels
-from pneumo_train.data.decode import decode_films
+from pneumo_train.data.decode import decode_films, select_films
 from pneumo_train.data.index import IndexedFilm, index_films
 from pneumo_train.errors import DataError
 
@@ -66,3 +67,18 @@ def test_nothing_but_damaged_films(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="contains no readable films"):
         decode_films(root, films, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_selection_is_stored_without_decoding_again(tmp_path: Path) -> None:
+    root = write_chest_xray(tmp_path / "data", patients=4)
+    (root / "train/NORMAL/IM-0009-0001.jpeg").write_bytes(b"not a film")
+    decoded = decode_films(root, index_films(root), tmp_path / "cache")
+    wanted = [replace(film, split="test") for film in decoded.films[::-2]]
+    selected = select_films(decoded, wanted, tmp_path / "cache")
+    assert selected.films == wanted
+    np.testing.assert_array_equal(selected.pixels, decoded.pixels[::-2])
+    decoded_again: list[None] = []
+    cached = decode_films(root, wanted, tmp_path / "cache", lambda: decoded_again.append(None))
+    assert decoded_again == []
+    np.testing.assert_array_equal(cached.pixels, selected.pixels)
+    assert cached.fingerprint() == selected.fingerprint()

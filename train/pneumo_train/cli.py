@@ -86,7 +86,7 @@ def train(
             run.resume_run(folder)
             return
         parsed = _load("recipe").read_recipe(recipe, settings or [])
-        options = run.RunOptions(
+        options = _load("training.options").RunOptions(
             data=str(data.resolve()),
             recipe=recipe,
             settings=tuple(settings or ()),
@@ -126,7 +126,7 @@ def leave_one_style_out(
     folder = output or Path("runs") / f"styles-{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
     with _reported(on_interrupt=f"to resume, run the same command with --output {folder}"):
         study, parsed = _load("style.leave_one_out"), _load("recipe").read_recipe(recipe, settings or [])
-        options = _load("training.run").RunOptions(
+        options = _load("training.options").RunOptions(
             data=str(data.resolve()),
             recipe=recipe,
             settings=tuple(settings or ()),

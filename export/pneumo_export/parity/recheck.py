@@ -15,7 +15,7 @@ from pneumo_export.pipeline import parity_films
 from pneumo_infer import Classifier
 from pneumo_infer.model.checksum import file_digest
 from pneumo_train.model.trained import load_trained
-from pneumo_train.training.run import read_split
+from pneumo_train.training.films import read_split
 
 
 def check_file(file: Path, against: Path | None, data: Path | None, least_films: int) -> Proof:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.films.raster import Film
+from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.data.lung_fields import FILMS_AT_ONCE, lung_fields
 
 PackedFields = NDArray[np.uint8]  # (N, 224, 28), one bit per pixel
@@ -33,6 +34,13 @@ class TrainingFilms:
     pixels: Film
     targets: NDArray[np.float32]
     rows: dict[str, NDArray[np.intp]]
+
+
+def training_films(decoded: DecodedFilms) -> TrainingFilms:
+    """Collect the pixels and targets of decoded films, and the indices of the films in each split."""
+    splits = np.array([film.split for film in decoded.films])
+    targets = np.array([film.is_pneumonia for film in decoded.films], dtype=np.float32)
+    return TrainingFilms(decoded.pixels, targets, {str(name): np.flatnonzero(splits == name) for name in set(splits)})
 
 
 class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]

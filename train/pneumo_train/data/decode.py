@@ -84,6 +84,27 @@ def decode_films(
     return DecodedFilms(root, readable, np.load(array_file, mmap_mode="r"), unreadable)
 
 
+def select_films(decoded: DecodedFilms, films: Sequence[IndexedFilm], cache: Path | None = None) -> DecodedFilms:
+    """Select some of the decoded films, and store them in the cache as `decode_films` would, without decoding again.
+
+    Parameters
+    ----------
+    films
+        Films of `decoded`, in any order, perhaps in other splits.
+    """
+    folder = cache or user_cache_path("pneumo-train")
+    key = _cache_key(decoded.root, films)
+    array_file = folder / f"{key}.npy"
+    row_of = {film.path: row for row, film in enumerate(decoded.films)}
+    with replacing(array_file) as temporary:
+        array = open_memmap(temporary, "w+", np.uint8, (len(films), *decoded.pixels.shape[1:]))
+        for row, film in enumerate(films):
+            array[row] = decoded.pixels[row_of[film.path]]
+        array.flush()
+    write_json(folder / f"{key}.json", {})
+    return DecodedFilms(decoded.root, list(films), np.load(array_file, mmap_mode="r"), {})
+
+
 def _fill_cache(
     root: Path, films: Sequence[IndexedFilm], array_file: Path, unreadable_file: Path, on_film: Callable[[], object]
 ) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pneumo_train.data.index import IndexedFilm, Layout, index_films
+from pneumo_train.data.prepare import decode_with_progress, report_split
 from pneumo_train.data.split import check_splits, parse_ratios, split_by_patient, write_split_folders
-from pneumo_train.training.run import decode_with_progress, report_split
 
 
 def split_into_folders(

@@ -7,6 +7,7 @@ from pathlib import Path
 from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.errors import ModelError
 from pneumo_infer.model.info import LABELS
+from pneumo_train.console import console, progress_bar
 from pneumo_train.data.decode import decode_films
 from pneumo_train.data.index import IndexedFilm, Layout, index_films
 from pneumo_train.data.split import MANIFEST, read_manifest
@@ -17,7 +18,6 @@ from pneumo_train.evaluation.evaluation import Evaluation, measure_films
 from pneumo_train.evaluation.scorer import Scorer, load_scorer
 from pneumo_train.ood.extra_films import read_kinds
 from pneumo_train.report.page import write_report
-from pneumo_train.training.progress import console, progress_bar
 
 
 def evaluate(

@@ -11,9 +11,8 @@ from pneumo_train.data.split import MANIFEST
 from pneumo_train.errors import RunError
 from pneumo_train.model.trained import MODEL_FILE, description_of
 from pneumo_train.training.environment import ENVIRONMENT_FILE
-from pneumo_train.training.run import RECIPE_FILE, read_options
+from pneumo_train.training.options import OPTIONS_FILE, RECIPE_FILE, read_options
 
-OPTIONS_FILE = "run.json"
 # Options that contain local paths.
 PATH_OPTIONS = ("data", "recipe", "weights", "patients", "split", "cache", "known_films", "ood_films")
 COPIED = (RECIPE_FILE, ENVIRONMENT_FILE, MANIFEST, "history.csv", "predictions.csv", "metrics.json")

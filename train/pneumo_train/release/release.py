@@ -14,6 +14,7 @@ from pneumo_infer import __version__
 from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
+from pneumo_train.console import progress_bar
 from pneumo_train.data.batches import TrainingFilms, predict
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.evaluation.corruptions import CORRUPTIONS, measure_corruptions
@@ -33,7 +34,6 @@ from pneumo_train.release.provenance import describe_data, describe_population, 
 from pneumo_train.release.thresholds import choose_thresholds, measure_degraded
 from pneumo_train.report.plots import draw_curves, save
 from pneumo_train.style.metrics import describe_style
-from pneumo_train.training.progress import progress_bar
 
 DEFAULT_OPERATING_POINT = "balanced"
 BATCH_SIZE = 32

@@ -18,7 +18,7 @@ from pneumo_train.model.description import ModelDescription
 from pneumo_train.model.network import weights_name
 from pneumo_train.model.trained import MODEL_FILE, description_of, read_description, read_history
 from pneumo_train.recipe import Recipe, builtin_recipes, name_layers, read_recipe
-from pneumo_train.training.run import RunOptions, read_options, read_own_recipe
+from pneumo_train.training.options import RunOptions, read_options, read_own_recipe
 
 RELEASED_RECIPE = "finetune"
 SEED = "split.seed="

@@ -21,8 +21,9 @@ from pneumo_infer.atomic_write import replacing
 from pneumo_infer.films.preprocess import NETWORK_SIZE
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
+from pneumo_train.data.batches import training_films
 from pneumo_train.errors import DataError
-from pneumo_train.training.run import read_split, training_films
+from pneumo_train.training.films import read_split
 
 COMPONENTS = 150
 SEED = 2018

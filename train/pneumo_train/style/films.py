@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.model.info import LABELS
-from pneumo_train.data.batches import TrainingFilms
+from pneumo_train.data.batches import TrainingFilms, training_films
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.errors import DataError
 from pneumo_train.style.acquisition import fit_style, is_atypical, nearest_clusters, style_clusters, style_statistics
-from pneumo_train.training.run import training_films
 
 Rows = NDArray[np.intp]
 

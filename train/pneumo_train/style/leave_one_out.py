@@ -25,6 +25,7 @@ from rich.table import Table
 
 from pneumo_infer.atomic_write import write_json
 from pneumo_infer.model.info import LABELS
+from pneumo_train.console import console
 from pneumo_train.errors import DataError, RunError
 from pneumo_train.evaluation.metrics import wilson_interval
 from pneumo_train.model.network import rebuild_trunk
@@ -34,9 +35,10 @@ from pneumo_train.release.thresholds import choose_thresholds
 from pneumo_train.style.films import Rows, StyledFilms, find_styles
 from pneumo_train.training.checkpoints import RunState
 from pneumo_train.training.devices import computing
+from pneumo_train.training.films import split_films
 from pneumo_train.training.fit import train
-from pneumo_train.training.progress import console
-from pneumo_train.training.run import RunOptions, alone_in, make_run_folder, read_options, read_own_recipe, split_films
+from pneumo_train.training.options import RunOptions, read_options, read_own_recipe
+from pneumo_train.training.run import alone_in, make_run_folder
 
 MIN_NORMAL_FILMS = 40  # in a cluster; specificity on fewer films is too uncertain
 SUMMARY_FILE = "leave-one-style-out.json"

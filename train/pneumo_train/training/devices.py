@@ -10,8 +10,8 @@ from typing import Literal
 
 import keras
 
+from pneumo_train.console import console
 from pneumo_train.errors import RunError
-from pneumo_train.training.progress import console
 
 # As in /proc/cpuinfo, on x86-64 and Arm.
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}

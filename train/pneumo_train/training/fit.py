@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from pneumo_train.console import progress_bar
 from pneumo_train.data.batches import FilmBatches, PackedFields, SeedEachEpoch, TrainingFilms, packed_lung_fields
 from pneumo_train.model.network import build_training_model, build_trunk, rebuild_trunk, set_trainable
 from pneumo_train.recipe import Fit, Phase, Recipe
 from pneumo_train.training.checkpoints import MONITORED, RunState, SaveRunState, checkpoint_name
 from pneumo_train.training.devices import compile_whole_steps, devices_that_share_evenly
 from pneumo_train.training.interrupts import keeping_interrupts
-from pneumo_train.training.progress import EpochProgress, progress_bar
+from pneumo_train.training.progress import EpochProgress
 
 LOGIT_THRESHOLDS = np.linspace(-16, 16, 1601)  # beyond these, float32 probabilities round to 1
 WARM_UP = 0.1  # share of a cosine schedule's steps in which the learning rate rises

@@ -7,41 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-from rich.console import Console
 from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
+from pneumo_train.console import console, progress_bar
 from pneumo_train.recipe import Phase
 from pneumo_train.training.checkpoints import RunState
 from pneumo_train.training.time_left import format_duration, seconds_left
-
-console = Console(stderr=True)
-
-
-def progress_bar(*last: ProgressColumn) -> Progress:
-    """Create a progress bar with count, elapsed time and the columns `last` (default: time remaining).
-
-    It is hidden if stderr is not a terminal.
-    """
-    # rich sets this when it is imported, but import_quietly redirects stderr at that time.
-    console.is_interactive = console.is_terminal
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        *(last or [TimeRemainingColumn()]),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
