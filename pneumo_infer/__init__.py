@@ -1,4 +1,4 @@
-"""pneumo-infer: reads a chest X-ray film and says NORMAL or PNEUMONIA."""
+"""pneumo-infer: classifies chest X-ray films as NORMAL or PNEUMONIA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pneumo_infer.model.info import ModelInfo, OperatingPoint
     from pneumo_infer.prediction import Prediction
 
-_HOMES = {
+_MODULES = {
     "Classifier": "classifier",
     "DeviceError": "errors",
     "ImageError": "errors",
@@ -41,9 +41,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded on first use (PEP 562), so that `pneumo-infer --help` waits for neither numpy nor onnxruntime.
-    if name not in _HOMES:
+    # Lazy imports (PEP 562) keep `pneumo-infer --help` fast: it loads neither numpy nor onnxruntime.
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"pneumo_infer.{_HOMES[name]}"), name)
+    return getattr(import_module(f"pneumo_infer.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files atomically: a reader sees the complete file or none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to, and move it there once the block ends without an error."""
+    """Yield a temporary path next to `path`, and rename it to `path` if the block succeeds."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
@@ -23,13 +23,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[TextIO]:
-    """Open a text file that takes its name only once it is complete."""
+    """Open a text file that appears under its final name only once it is complete."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         yield file
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON for people and programs: indented, keys in the order given."""
+    """Write indented JSON atomically, with keys in the given order."""
     with atomic_write(path) as file:
         json.dump(content, file, indent=2)
         file.write("\n")

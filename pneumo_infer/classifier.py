@@ -1,4 +1,4 @@
-"""Classifier, the one class that users embed."""
+"""The Classifier: the main class of the Python API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.errors import ImageError, ModelError
-from pneumo_infer.films.prefetch import Read, read_batches
+from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import PREPROCESS, fill_up, read_pixels
 from pneumo_infer.films.raster import Film, FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 
 
 class Classifier:
-    """Reads chest films: NORMAL or PNEUMONIA.
+    """Classifies chest X-ray films as NORMAL or PNEUMONIA.
 
-    One instance may be used from several threads at once. It pickles; a worker process opens its own session.
+    An instance is safe to use from several threads at once. It can be pickled; each process opens its own session.
 
     Parameters
     ----------
     model
-        An ONNX file that pneumo-export wrote; if None the model that ships, int8 on a CPU and fp16 on CUDA.
+        An ONNX file written by pneumo-export. None uses the packaged model: int8 on the CPU, fp16 on CUDA.
     device
-        `auto`, `cpu` or `cuda`; see `Classifier.device` for what really runs.
+        `auto`, `cpu` or `cuda`. The attribute `device` has the device that is actually used.
     threads
-        CPU threads within one film; all processors that this process may use if None.
+        CPU threads for one run of the network and for decoding. None uses all CPUs available to this process.
     threshold
-        A probability from 0 to 1, the name of one of the model's operating points, or None for its default one.
+        A probability from 0 to 1, the name of an operating point of the model, or None for the default one.
     limits
-        How large a film may be.
+        Size limits of films.
 
     Raises
     ------
     ModelError
-        The file is no model of ours, is not the one that SHA256SUMS beside it lists, or has no such operating point.
+        The file is not a valid model, does not match SHA256SUMS next to it, or lacks the operating point.
     DeviceError
-        The device did not come up.
+        The device is not available.
     MissingExtraError
         onnxruntime is not installed.
 
@@ -81,34 +81,42 @@ class Classifier:
         self.threads = threads or cpu_count()
         self.limits = limits
         self.model = describe(files[self.device], session)
-        self.threshold, self.operating_point = _decide_threshold(self.model, threshold)
+        self.threshold, self.operating_point = _resolve_threshold(self.model, threshold)
 
     def predict(self, film: FilmSource) -> Prediction:
-        """Read one film.
+        """Classify one film.
 
         Parameters
         ----------
         film
             A path, bytes, a binary stream, a Pillow image or an array; see `pneumo_infer.films.raster.read_film`.
 
+        Returns
+        -------
+        Prediction
+            The result.
+
         Raises
         ------
         ImageError
             The film cannot be read.
         """
-        return self._answer([(source_name(film), read_pixels(film, self.limits))], batch_size=1)[0]
+        return self._classify([(source_name(film), read_pixels(film, self.limits))], batch_size=1)[0]
 
     def predict_many(self, films: Iterable[FilmSource], batch_size: int = 16) -> Iterator[Prediction]:
-        """Read films one batch after the other: lazily, in order, with the next batch decoded while this one is read.
-
-        A film that cannot be read yields a `Prediction` whose `error` says why; the others are not affected.
+        """Classify films in batches, lazily and in order, and decode the next batch while the network runs.
 
         Parameters
         ----------
         films
-            As for `predict`; any iterable, also an endless one.
+            Any iterable, even an endless one, of films that `predict` accepts.
         batch_size
-            Films that go through the network at once. With 1, no film is taken before the last one was answered.
+            Films per run of the network. With 1, each result is yielded before the next film is requested.
+
+        Yields
+        ------
+        Prediction
+            One for each film. If the film cannot be read, `error` is set; other films are not affected.
 
         Raises
         ------
@@ -116,17 +124,17 @@ class Classifier:
             `batch_size` is below 1.
         """
         if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; give 1 or more")
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         batches = read_batches(films, batch_size, self.threads, self.limits)
-        return (prediction for batch in batches for prediction in self._answer_batch(batch, batch_size))
+        return (prediction for batch in batches for prediction in self._classify_batch(batch, batch_size))
 
-    def _answer_batch(self, batch: list[Read], batch_size: int) -> Iterator[Prediction]:
+    def _classify_batch(self, batch: list[ReadFilm], batch_size: int) -> Iterator[Prediction]:
         films = [(name, pixels) for name, pixels in batch if not isinstance(pixels, ImageError)]
-        answers = iter(self._answer(films, batch_size) if films else [])
+        predictions = iter(self._classify(films, batch_size) if films else [])
         for name, read in batch:
-            yield self._failure(name, read) if isinstance(read, ImageError) else next(answers)
+            yield self._unreadable(name, read) if isinstance(read, ImageError) else next(predictions)
 
-    def _answer(self, films: list[tuple[str, Film]], batch_size: int) -> list[Prediction]:
+    def _classify(self, films: list[tuple[str, Film]], batch_size: int) -> list[Prediction]:
         image = np.stack([pixels for _, pixels in films])[:, :, :, None]
         if self.device == "cuda":
             image = fill_up(image, batch_size)
@@ -158,12 +166,12 @@ class Classifier:
         )
 
     def _reason_for_review(self, probability: float, in_domain: bool) -> str | None:
-        if not in_domain:  # first, since the probability of such a film means nothing
+        if not in_domain:  # checked first, because the probability of such a film is meaningless
             return OUT_OF_DOMAIN
         low, high = self.model.uncertain_band or (np.inf, -np.inf)
         return UNCERTAIN if low <= probability <= high else None
 
-    def _failure(self, name: str, error: ImageError) -> Prediction:
+    def _unreadable(self, name: str, error: ImageError) -> Prediction:
         return Prediction(
             path=name,
             outcome=None,
@@ -182,20 +190,20 @@ class Classifier:
 
     def _open_session(self) -> InferenceSession:
         if self._session is None:
-            raise ValueError("this Classifier was closed; make a new one")
+            raise ValueError("this Classifier has been closed; create a new one")
         if self._process != os.getpid():
-            # A session's threads stay behind in a fork, and freeing it there would wait for them for ever.
+            # A forked child has none of the session's threads, and freeing the session would wait for them forever.
             self._inherited = self._session
             self.__setstate__(self._arguments)
         return self._session
 
     @property
     def providers(self) -> list[str]:
-        """What onnxruntime runs the network with, in its own words; asked of the session, not of the installation."""
+        """The onnxruntime providers of the open session."""
         return list(self._open_session().get_providers())
 
     def close(self) -> None:
-        """Free the network's memory; after that films raise ValueError. May be called again."""
+        """Free the memory of the network. Further predictions raise ValueError; closing twice is safe."""
         self._session = None
 
     def __enter__(self) -> Self:
@@ -208,19 +216,26 @@ class Classifier:
         return self._arguments
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
-        self.__init__(**arguments)  # type: ignore[misc]  # a session cannot travel, so a new one is opened
+        self.__init__(**arguments)  # type: ignore[misc]  # sessions cannot be pickled, so open a new one
 
     def __repr__(self) -> str:
         return f"Classifier({self.model.path.name!r}, device={self.device!r}, threshold={self.threshold:.4f})"
 
 
 def describe(path: Path, session: Any) -> ModelInfo:
-    """Read what the model in a session says of itself.
+    """Check the model in a session against the contract and return its metadata.
+
+    Parameters
+    ----------
+    path
+        The model file, for the metadata and error messages.
+    session
+        An onnxruntime InferenceSession.
 
     Raises
     ------
     ModelError
-        It is no model of ours, or reads films prepared in another way.
+        The model is not valid, or it was trained with different preprocessing.
     """
     model = parse_model(
         path,
@@ -231,16 +246,16 @@ def describe(path: Path, session: Any) -> ModelInfo:
     if model.metadata["preprocess"] != PREPROCESS:
         raise ModelError(
             path.name,
-            f"was trained on films prepared as {model.metadata['preprocess']}, not {PREPROCESS}",
-            "install the pneumo-infer that it was exported with",
+            f"expects preprocessing {model.metadata['preprocess']}, but this version applies {PREPROCESS}",
+            "install the version of pneumo-infer that exported it",
         )
     return model
 
 
-def _decide_threshold(model: ModelInfo, threshold: float | str | None) -> tuple[float, str | None]:
+def _resolve_threshold(model: ModelInfo, threshold: float | str | None) -> tuple[float, str | None]:
     if threshold is None or isinstance(threshold, str):
         point = model.operating_point(threshold)
         return point.threshold, point.name
     if not 0.0 <= threshold <= 1.0:
-        raise ModelError(f"threshold {threshold}", "is no probability", "give a number from 0 to 1")
+        raise ModelError(f"threshold {threshold}", "not a probability", "give a number from 0 to 1")
     return float(threshold), None

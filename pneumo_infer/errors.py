@@ -1,28 +1,28 @@
 """The error tree of pneumo-infer.
 
 PneumoError
-├── ImageError         (ValueError)    one film could not be read
-├── ModelError         (ValueError)    the model file, or what was asked of it, does not fit
-├── DeviceError        (RuntimeError)  the device that was asked for did not come up
-└── MissingExtraError  (ImportError)   an optional part of the distribution is not installed
+├── ImageError         (ValueError)    a film cannot be read
+├── ModelError         (ValueError)    a model file or a request to the model is invalid
+├── DeviceError        (RuntimeError)  the requested device is not available
+└── MissingExtraError  (ImportError)   a package of an optional extra is not installed
 
-Every error names its subject (the file, the option), says what is wrong with it and what mends it.
+Each message names the subject (a file, an option), the problem and the remedy.
 """
 
 from __future__ import annotations
 
 
 class PneumoError(Exception):
-    """Root of every error that pneumo-infer raises on purpose.
+    """Base class of all pneumo-infer errors. The message is `SUBJECT: PROBLEM; REMEDY`.
 
     Parameters
     ----------
     subject
-        What the error is about: a file, an option, a device.
+        What the error is about, such as a file, an option or a device.
     problem
-        What is wrong with it.
+        What is wrong.
     remedy
-        What the reader can do about it.
+        What the user can do about it.
     """
 
     def __init__(self, subject: str, problem: str, remedy: str) -> None:
@@ -36,21 +36,21 @@ class PneumoError(Exception):
 
 
 class ImageError(PneumoError, ValueError):
-    """A film is missing, damaged, too large, or not a picture at all."""
+    """A film is missing, damaged, too large, or not in a supported format."""
 
 
 class ModelError(PneumoError, ValueError):
-    """A model file does not follow the contract, or has not what was asked of it."""
+    """A model file breaks the contract, was altered, or lacks the requested operating point."""
 
 
 class DeviceError(PneumoError, RuntimeError):
-    """The device that was asked for cannot run the model."""
+    """The requested device cannot run the model."""
 
 
 class MissingExtraError(PneumoError, ImportError):
-    """A command needs a package that belongs to an extra which is not installed."""
+    """A package that belongs to an optional extra is not installed."""
 
     def __init__(self, missing: str, extra: str) -> None:
         super().__init__(missing, "is not installed", f"pip install 'pneumo-infer[{extra}]'")
-        # Exceptions are rebuilt from args when they are unpickled in another process.
+        # Unpickling calls the constructor with args.
         self.args = (missing, extra)

@@ -1,4 +1,4 @@
-"""How large a film may be before it is taken for an attack or an accident."""
+"""Size limits that protect against decompression bombs and corrupt files."""
 
 from __future__ import annotations
 
@@ -9,50 +9,51 @@ from pneumo_infer.errors import ImageError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes beyond which a film is refused, before memory is spent on it. A film has one frame in any case.
+    """Limits above which a film is rejected before it is decoded.
 
     Attributes
     ----------
     pixels
-        Width times height. The largest detectors make about 30 million; far beyond that is a decompression bomb.
-        Pillow has a limit of its own, `PIL.Image.MAX_IMAGE_PIXELS`, which refuses twice its 89 million.
+        Width times height. The largest detectors produce about 30 million pixels; a file that claims far more is
+        probably a decompression bomb. Pillow applies a limit of its own as well: it rejects images with more than
+        twice `PIL.Image.MAX_IMAGE_PIXELS` (89 million).
     encoded_bytes
-        Of the file: by default as many as the most pixels take uncompressed in 16-bit colour.
+        File size. The default is what `pixels` pixels of uncompressed 16-bit colour take.
     """
 
     pixels: int = 64_000_000
     encoded_bytes: int = 384_000_000
 
     def require_pixels(self, width: int, height: int, name: str) -> None:
-        """Refuse a film that has more pixels.
+        """Check the number of pixels of a film.
 
         Raises
         ------
         ImageError
-            It has.
+            The film has more pixels than the limit.
         """
         if width * height > self.pixels:
-            raise self.too_many_pixels(name, f"{width} x {height} pixels, which is")
+            raise self.too_many_pixels(name, f"{width} x {height} pixels")
 
     def require_bytes(self, size: int, name: str) -> None:
-        """Refuse a file that is longer.
+        """Check the size of a file.
 
         Raises
         ------
         ImageError
-            It is.
+            The file is larger than the limit.
         """
         if size > self.encoded_bytes:
             raise ImageError(
-                name, f"is beyond the limit of {self.encoded_bytes} bytes", "export the film alone, or raise the limit"
+                name, f"exceeds the limit of {self.encoded_bytes} bytes", "export only the film, or raise the limit"
             )
 
-    def too_many_pixels(self, name: str, how_far: str) -> ImageError:
-        """The error for a film that has more pixels, `how_far` more."""
+    def too_many_pixels(self, name: str, size: str) -> ImageError:
+        """Build the error for a film with too many pixels; `size` describes how many."""
         return ImageError(
             name,
-            f"has {how_far} beyond the limit of {self.pixels} pixels",
-            "export the film at its own size, or raise the limit",
+            f"{size} exceeds the limit of {self.pixels} pixels",
+            "export the film at its original size, or raise the limit",
         )
 
 

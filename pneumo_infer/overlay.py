@@ -1,4 +1,4 @@
-"""Evidence drawn over the film: where the network saw pneumonia, and what it said."""
+"""Draw the evidence for pneumonia over a film."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pneumo_infer.films.raster import Film
 
-# From dark blue over teal to yellow, each brighter than the last, so that the colour-blind and a grey printer tell them
-# apart, and none of them is a grey that the film itself could have.
+# From dark blue through teal to yellow, with rising brightness. They stay distinguishable with colour blindness and in
+# greyscale print, and none is a shade of grey that the film could contain.
 EVIDENCE_COLOURS = ((20, 20, 90), (10, 90, 140), (20, 160, 140), (130, 200, 70), (255, 230, 40))
-STRONGEST_COVER = 0.6  # of the film's own grey, where the evidence is largest and the probability 1
-STRIP_HEIGHT = 0.07  # of the film's height, for what is written below it
-SMALLEST_LETTERS = 6  # pixels
+MAX_OPACITY = 0.6  # of the colours, at the strongest evidence and probability 1
+STRIP_HEIGHT = 0.07  # height of a line of text, relative to the height of the film
+MIN_FONT_SIZE = 6  # pixels
 NOTICE_COLOUR = (255, 200, 60)
 Font: TypeAlias = "ImageFont.FreeTypeFont | ImageFont.ImageFont"
 
@@ -23,30 +23,34 @@ Font: TypeAlias = "ImageFont.FreeTypeFont | ImageFont.ImageFont"
 def draw_overlay(
     film: Film, heatmap: NDArray[np.float32], probability: float, caption: str, notice: str | None = None
 ) -> Image.Image:
-    """Lay evidence over a film, with a scale and a caption below it, and between them a line of notice if there is one.
+    """Draw evidence over a film, with a caption, a colour scale and optionally a notice below it.
 
-    Places are coloured relative to the one with the most evidence, and all the weaker the lower the probability: on a
-    film that is called NORMAL with certainty hardly anything is coloured.
+    Colours are relative to the position with the most evidence, and their opacity is proportional to the probability,
+    so a film that is clearly NORMAL has almost no colour.
 
     Parameters
     ----------
     film
         uint8 (H, W).
     heatmap
-        float32 (S, S), of any size, not negative.
+        float32 (S, S) of any size, non-negative.
     probability
         P(PNEUMONIA).
+    caption
+        The text next to the colour scale.
+    notice
+        A line of text above the caption; None for no line.
 
     Returns
     -------
     PIL.Image.Image
-        RGB, as wide as the film, and a strip higher, or two with a notice.
+        RGB, as wide as the film, and higher by one line of text, or two with a notice.
     """
     height, width = film.shape
     grey = np.repeat(film[:, :, None], 3, axis=2).astype(np.float32)
     evidence = _evidence(heatmap, width, height)
-    cover = (STRONGEST_COVER * probability * evidence)[:, :, None]
-    blended = (1 - cover) * grey + cover * _colours(evidence)
+    opacity = (MAX_OPACITY * probability * evidence)[:, :, None]
+    blended = (1 - opacity) * grey + opacity * _colours(evidence)
     strip = max(24, round(STRIP_HEIGHT * height))
     picture = Image.new("RGB", (width, height + (strip if notice is None else 2 * strip)))
     picture.paste(Image.fromarray(np.round(blended).astype(np.uint8)))
@@ -65,8 +69,8 @@ def _evidence(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[
 
 
 def _colours(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
-    places = np.linspace(0, 1, len(EVIDENCE_COLOURS))
-    channels = [np.interp(evidence, places, levels) for levels in zip(*EVIDENCE_COLOURS, strict=True)]
+    positions = np.linspace(0, 1, len(EVIDENCE_COLOURS))
+    channels = [np.interp(evidence, positions, levels) for levels in zip(*EVIDENCE_COLOURS, strict=True)]
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
@@ -94,9 +98,9 @@ def _write_strip(picture: Image.Image, top: int, caption: str) -> None:
     draw.text((right - scale_width - margin, middle), "less", fill="white", font=font, anchor="rm")
 
 
-def _fitting_font(draw: ImageDraw.ImageDraw, text: str, width: int, largest: int) -> Font:
-    for size in range(largest, SMALLEST_LETTERS, -1):
+def _fitting_font(draw: ImageDraw.ImageDraw, text: str, width: int, max_size: int) -> Font:
+    for size in range(max_size, MIN_FONT_SIZE, -1):
         font = ImageFont.load_default(size)
         if draw.textlength(text, font=font) <= width:
             return font
-    return ImageFont.load_default(SMALLEST_LETTERS)
+    return ImageFont.load_default(MIN_FONT_SIZE)

@@ -1,4 +1,4 @@
-"""What is said of one film."""
+"""The result for one film."""
 
 from __future__ import annotations
 
@@ -36,33 +36,33 @@ RECORD_FIELDS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """The answer for one film. If the film could not be read, `error` is set and the answer's fields are None.
+    """The result for one film. If the film cannot be read, `error` is set and the fields of the answer are None.
 
     Attributes
     ----------
     path
-        The film's path, or what stands for it (`<array uint8 (512, 512)>`).
+        The film's path, or a description if it has none (`<array uint8 (512, 512)>`).
     outcome
-        What to do with the film: `NORMAL` or `PNEUMONIA`, the label, or `NEEDS_REVIEW`: a qualified reader decides.
+        The label, `NORMAL` or `PNEUMONIA`, or `NEEDS_REVIEW` if a qualified reader must decide.
     reason
-        Why the film needs review: `out_of_domain`, it is not of the kind that the model was trained on, or `uncertain`,
-        its probability lies in the model's uncertain band. `out_of_domain` comes first where both are true, since the
-        probability of such a film means nothing. None where the outcome is the label.
+        Why the film needs review: `out_of_domain` (it is unlike the training films) or `uncertain` (its probability is
+        in the model's uncertain band). If both apply, the reason is `out_of_domain`, because the probability of such a
+        film is meaningless. None if the film needs no review.
     label
-        PNEUMONIA where `probability >= threshold`, else NORMAL.
+        PNEUMONIA if `probability >= threshold`, otherwise NORMAL.
     probability
-        Calibrated P(PNEUMONIA), 0 to 1; not rescaled to the threshold.
+        Calibrated P(PNEUMONIA), 0 to 1, not rescaled to the threshold.
     threshold, operating_point
-        The threshold that was applied, and its name in the model; None for a number of the caller's own.
+        The threshold that was applied and the name of its operating point, which is None for a custom threshold.
     in_domain, domain_distance
-        Whether the film is of the kind the model was trained on, and how far from it.
+        Whether the film is like the training films, and its distance from them.
     heatmap
-        float32 (S, S), S from 7 to 28 as the model has it: evidence for PNEUMONIA at each place, not negative, not
-        normalised.
+        float32 (S, S), S from 7 to 28 depending on the model: evidence for PNEUMONIA at each position, non-negative,
+        not normalised.
     model, device
-        The model's file name, and what it ran on: `cpu` or `cuda`.
+        The file name of the model and the device it ran on: `cpu` or `cuda`.
     error
-        Why the film could not be read.
+        Why the film cannot be read.
     """
 
     path: str
@@ -80,28 +80,34 @@ class Prediction:
     error: ImageError | None = None
 
     def overlay(self, film: FilmSource, limits: Limits = LIMITS) -> Image:
-        """Draw the evidence for pneumonia over the film, with label, probability and operating point below it.
+        """Draw the evidence for pneumonia over the film, and write label, probability and operating point below it.
 
-        Where the film needs review, a line above these says so, and why.
+        If the film needs review, another line gives the reason.
 
         Parameters
         ----------
         film
-            The film that this is the prediction of, as `Classifier.predict` takes it; it is drawn at its own size.
+            The film that this prediction is for, in any form that `Classifier.predict` accepts. It is drawn at full
+            size.
         limits
-            How large it may be.
+            Size limits.
+
+        Returns
+        -------
+        PIL.Image.Image
+            RGB, as wide as the film, and higher by the lines of text.
 
         Raises
         ------
         ImageError
-            The film cannot be read, or could not be when this prediction was made.
+            The film cannot be read, or this prediction has an error.
         """
         from pneumo_infer.films.raster import read_film
         from pneumo_infer.overlay import draw_overlay
 
         if self.error is not None:
             raise self.error
-        assert self.heatmap is not None  # as in every prediction without an error
+        assert self.heatmap is not None  # set in every prediction without an error
         assert self.probability is not None
         point = self.operating_point or "threshold"
         caption = f"{self.label} {self.probability:.3f} ({point} {self.threshold:.3f})"
@@ -109,7 +115,7 @@ class Prediction:
         return draw_overlay(read_film(film, limits), self.heatmap, self.probability, caption, notice)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the record that the command line prints: `RECORD_FIELDS`, ready for JSON; the heatmap is left out."""
+        """Return the JSON-serialisable record that the command line prints: `RECORD_FIELDS`, without the heatmap."""
         record = {field: getattr(self, field) for field in RECORD_FIELDS}
         record["error"] = None if self.error is None else str(self.error)
         return record

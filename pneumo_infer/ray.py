@@ -1,4 +1,4 @@
-"""Films scored by a Ray cluster: a callable for Ray Data, and a command that scores a folder.
+"""Classify films on a Ray cluster: a callable for Ray Data, and a command that processes a folder.
 
 python -m pneumo_infer.ray films/ --output answers.parquet
 """
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from ray.data import Dataset
 
 BATCH_SIZE = 16
-# Processors that Ray reserves. Reading and writing mostly wait. If classifiers reserved whole ones, they could take all
-# that a machine has and wait for ever for films, with nothing left to read them.
-FOR_A_CLASSIFIER, FOR_FILES = 0.9, 0.05
+# CPUs that Ray reserves for each classifier and for each task that reads or writes files, which mostly waits for I/O.
+# If classifiers reserved whole CPUs, they could take all of them, leaving none to read the films they wait for.
+CLASSIFIER_CPUS, IO_CPUS = 0.9, 0.05
 
 
 class PneumoBatch:
-    """Scores batches of encoded films; each of Ray's actors makes one, and with it a session of its own.
+    """Classifies batches of encoded films. Each Ray actor creates one, with its own session.
 
     Parameters
     ----------
     model, device, threshold
         As for `Classifier`.
     threads
-        CPU threads of each actor. Reserve as many: `map_batches(..., num_cpus=threads)`.
+        CPU threads of each actor. Reserve the same number of CPUs: `map_batches(..., num_cpus=threads)`.
 
     Examples
     --------
@@ -57,18 +57,18 @@ class PneumoBatch:
         self._classifier = Classifier(model, device=device, threads=threads, threshold=threshold)
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> pyarrow.Table:
-        """Score one batch.
+        """Classify one batch.
 
         Parameters
         ----------
         batch
-            `bytes`, the encoded films, and `path`, their names: what `read_binary_files(include_paths=True)` gives.
+            `bytes`, the encoded films, and `path`, their names, as from `read_binary_files(include_paths=True)`.
 
         Returns
         -------
         pyarrow.Table
-            The fields of a record, a row a film in the same order; `error` is set where a film could not be read, and
-            no film stops the others.
+            One row per film, in the same order, with `RECORD_FIELDS` as columns. `error` is set if a film cannot be
+            read; other films are not affected.
         """
         import pyarrow
 
@@ -78,7 +78,21 @@ class PneumoBatch:
 
 
 def score_folder(folder: str, actors: int, **classifier: Any) -> Dataset:
-    """Score all films below a folder, on this machine or any store that Ray reads, with `actors` at once.
+    """Classify all films below a folder.
+
+    Parameters
+    ----------
+    folder
+        A local folder, or the address of one in any storage that Ray supports.
+    actors
+        Number of actors that classify in parallel.
+    **classifier
+        Arguments for `PneumoBatch`.
+
+    Returns
+    -------
+    ray.data.Dataset
+        One row per film, with `RECORD_FIELDS` as columns.
 
     Raises
     ------
@@ -90,18 +104,18 @@ def score_folder(folder: str, actors: int, **classifier: Any) -> Dataset:
     except ModuleNotFoundError as error:
         raise MissingExtraError("ray", "ray") from error
     suffixes = [suffix.removeprefix(".") for suffix in FILE_SUFFIXES]
-    films = ray.data.read_binary_files(folder, include_paths=True, file_extensions=suffixes, num_cpus=FOR_FILES)
+    films = ray.data.read_binary_files(folder, include_paths=True, file_extensions=suffixes, num_cpus=IO_CPUS)
     return films.map_batches(
         PneumoBatch,
         batch_size=BATCH_SIZE,
         concurrency=actors,
-        num_cpus=FOR_A_CLASSIFIER,
+        num_cpus=CLASSIFIER_CPUS,
         fn_constructor_kwargs=classifier,
     )
 
 
 def _schema() -> pyarrow.Schema:
-    # Named, not guessed: a batch without a failure must have the same types as one of nothing but failures.
+    # An explicit schema, so that the types do not depend on whether a batch contains unreadable films.
     import pyarrow
 
     types = {
@@ -114,21 +128,21 @@ def _schema() -> pyarrow.Schema:
 
 
 def main(
-    folder: Annotated[str, typer.Argument(help="A folder of films, or its address in a store that Ray reads.")],
-    output: Annotated[Path, typer.Option(help="A new folder for the Parquet files.")],
-    actors: Annotated[int, typer.Option(min=1, help="Classifiers at once, one processor each.")] = os.cpu_count() or 1,
-    model: Annotated[Path | None, typer.Option(help="Another model than the one that ships.")] = None,
-    threshold: Annotated[str | None, typer.Option(help="An operating point of the model.")] = None,
+    folder: Annotated[str, typer.Argument(help="Folder of films, local or in any storage that Ray supports.")],
+    output: Annotated[Path, typer.Option(help="New folder for the Parquet files.")],
+    actors: Annotated[int, typer.Option(min=1, help="Parallel classifiers, one CPU each.")] = os.cpu_count() or 1,
+    model: Annotated[Path | None, typer.Option(help="ONNX model file. Default: the packaged model.")] = None,
+    threshold: Annotated[str | None, typer.Option(help="Name of an operating point of the model.")] = None,
 ) -> None:
-    """Score a folder of films on a Ray cluster: the one of RAY_ADDRESS, or one on this machine."""
+    """Classify a folder of films on the Ray cluster at RAY_ADDRESS, or on a local one."""
     try:
         if output.exists():
-            raise PneumoError(str(output), "exists already", "name another --output")
+            raise PneumoError(str(output), "already exists", "choose another --output")
         answers = score_folder(folder, actors, model=model and str(model), threshold=threshold)
         with tempfile.TemporaryDirectory(dir=output.absolute().parent, prefix=".scoring-") as staged:
-            whole = Path(staged).absolute() / "answers"
-            answers.write_parquet(str(whole), ray_remote_args={"num_cpus": FOR_FILES})
-            whole.rename(output)
+            complete = Path(staged).absolute() / "answers"
+            answers.write_parquet(str(complete), ray_remote_args={"num_cpus": IO_CPUS})
+            complete.rename(output)
     except PneumoError as error:
         typer.echo(f"pneumo-infer: {error}", err=True)
         raise typer.Exit(2) from None

@@ -1,1 +1,1 @@
-"""Any film to the network's pixels: files, DICOM, arrays; one resize for the whole project."""
+"""Decode films (files, DICOM, arrays) and resize them to the network's input."""

@@ -1,4 +1,4 @@
-"""Films read ahead by threads, so that the next batch is decoded while the network works on this one."""
+"""Read films ahead in threads, so that the next batch is decoded while the network runs the current one."""
 
 from __future__ import annotations
 
@@ -12,40 +12,47 @@ from pneumo_infer.films.preprocess import read_pixels
 from pneumo_infer.films.raster import Film, FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
 
-Read: TypeAlias = "tuple[str, Film | ImageError]"
+ReadFilm: TypeAlias = "tuple[str, Film | ImageError]"
 
 
 def read_batches(
     films: Iterable[FilmSource], batch_size: int, threads: int, limits: Limits = LIMITS
-) -> Iterator[list[Read]]:
-    """Read films batch by batch, in order: each film's name, and its pixels uint8 (224, 224) or why there are none.
+) -> Iterator[list[ReadFilm]]:
+    """Read films in batches, in order.
 
-    While the caller works on a batch the next one is read, and no more than that: memory stays constant. With a batch
-    size of 1 nothing is read ahead, so that a source that yields films as they come is answered film by film.
+    One batch is read ahead while the caller works on the current one, so memory use stays constant. With a batch size
+    of 1 nothing is read ahead, so a live source gets the answer to each film before it has to provide the next.
 
     Parameters
     ----------
     films
-        Any iterable. If it raises, what came before is read, and then its exception goes on.
+        Any iterable. If it raises an exception, the films before it are yielded first.
+    batch_size
+        Number of films in a batch.
     threads
-        How many films are decoded at once. They end when the iteration does, however it ends.
+        Number of films decoded at once. The threads end with the iteration, even if it is abandoned.
     limits
-        How large a film may be.
+        Size limits.
+
+    Yields
+    ------
+    list of tuple
+        Each film's name, and its pixels, uint8 (224, 224), or the ImageError if it cannot be read.
     """
     if batch_size == 1:
         return ([(source_name(film), _read_or_error(film, limits))] for film in films)
     return _read_ahead(iter(films), batch_size, threads, limits)
 
 
-def _read_ahead(films: Iterator[FilmSource], batch_size: int, threads: int, limits: Limits) -> Iterator[list[Read]]:
+def _read_ahead(films: Iterator[FilmSource], batch_size: int, threads: int, limits: Limits) -> Iterator[list[ReadFilm]]:
     pool = ThreadPoolExecutor(threads, thread_name_prefix="pneumo-read")
     try:
-        coming, failure = _submit(pool, films, batch_size, limits)
-        while coming:
-            batch = [(name, reading.result()) for name, reading in coming]
-            coming = []
+        pending, failure = _submit(pool, films, batch_size, limits)
+        while pending:
+            batch = [(name, future.result()) for name, future in pending]
+            pending = []
             if failure is None:
-                coming, failure = _submit(pool, films, batch_size, limits)
+                pending, failure = _submit(pool, films, batch_size, limits)
             yield batch
         if failure is not None:
             raise failure
@@ -61,7 +68,7 @@ def _submit(
         submitted.extend(
             (source_name(film), pool.submit(_read_or_error, film, limits)) for film in islice(films, count)
         )
-    except Exception as failure:  # of the caller's iterable: what it gave before is read first
+    except Exception as failure:  # raised by the caller's iterable; the films before it are yielded first
         return submitted, failure
     return submitted, None
 

@@ -1,1 +1,1 @@
-"""The ONNX file: where it is, what it says of itself, and the session that runs it."""
+"""The ONNX model: its location, checksum, metadata and session."""

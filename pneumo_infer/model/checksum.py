@@ -1,4 +1,4 @@
-"""Whether a model file is, to the last bit, the one that was released: its digest against the list beside it."""
+"""Verify model files against the SHA-256 digests in SHA256SUMS next to them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from threading import Thread
 
 from pneumo_infer.errors import ModelError
 
-CHECKSUMS = "SHA256SUMS"  # as `sha256sum` writes it and `sha256sum --check` reads it
+CHECKSUMS = "SHA256SUMS"  # in the format of `sha256sum`
 
 
 def listed_digest(path: Path) -> str | None:
-    """Look up a file's SHA-256 in the list beside it; None where there is no list, or the file is not in it.
+    """Look up a file's SHA-256 in SHA256SUMS next to it.
+
+    Returns
+    -------
+    str or None
+        The hexadecimal digest, or None if there is no SHA256SUMS or it does not list the file.
 
     Raises
     ------
     ModelError
-        The list cannot be read.
+        SHA256SUMS cannot be read.
     """
     listing = path.with_name(CHECKSUMS)
     try:
@@ -26,18 +31,18 @@ def listed_digest(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(str(listing), f"cannot be read ({error})", "copy the model's folder again") from error
-    # Between digest and name stand a space and, for how the file was read, another space or an asterisk.
+        raise ModelError(str(listing), f"cannot be read ({error})", "copy the model folder again") from error
+    # A line is the digest, a space, a space (text mode) or asterisk (binary mode), and the name.
     return {name[1:]: digest for digest, _, name in (line.partition(" ") for line in lines)}.get(path.name)
 
 
 def start_verifying(path: Path) -> Callable[[], None]:
-    """Begin to hash a file beside other work, and give what waits for the outcome; a file that is not listed passes.
+    """Start hashing a file in a background thread. A file that SHA256SUMS does not list always passes.
 
     Returns
     -------
     callable
-        Waits for the digest. It raises ModelError where the file is not the one that was listed.
+        Waits for the digest and raises ModelError if it differs from the listed one.
     """
     expected = listed_digest(path)
     if expected is None:
@@ -51,14 +56,14 @@ def start_verifying(path: Path) -> Callable[[], None]:
         if digests != [expected]:
             raise ModelError(
                 path.name,
-                f"is not the file that was released: {CHECKSUMS} beside it lists another SHA-256",
-                "copy the model again, or install pneumo-infer again",
+                f"is not the file that was released (its SHA-256 differs from the one in {CHECKSUMS})",
+                "copy the model again or reinstall pneumo-infer",
             )
 
     return wait
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """Compute the SHA-256 of a file as a hexadecimal string."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

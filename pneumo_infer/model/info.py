@@ -1,4 +1,4 @@
-"""The ONNX file and its metadata: find it, hold it against the contract, describe it."""
+"""Find the model files, check them against the contract, and parse their metadata."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pneumo_infer.model.checksum import listed_digest
 
 SCHEMA = "1"
 LABELS = ("NORMAL", "PNEUMONIA")
-# By the device that each is for: int8 is fastest on a CPU, fp16 on a GPU.
+# int8 is fastest on a CPU, fp16 on a GPU.
 PACKAGED_MODELS = {"cpu": "pneumo-resnet50-int8.onnx", "cuda": "pneumo-resnet50-fp16.onnx"}
 OUTPUTS = ("probability", "logit", "heatmap", "domain_distance")
-HEATMAP_SIDES = range(7, 29)  # cells along a side of a heatmap, which is square
+EXPORT_AGAIN = "export it again with pneumo-export"
+HEATMAP_SIDES = range(7, 29)  # cells along each side of the square heatmap
 METADATA_KEYS = (
     "schema",
     "labels",
@@ -36,14 +37,16 @@ METADATA_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A named decision threshold and what it was measured to do.
+    """A named decision threshold with its measured sensitivity and specificity.
 
     Attributes
     ----------
     threshold
-        A film is called PNEUMONIA from this calibrated probability on.
+        The label is PNEUMONIA if the calibrated probability is at or above this value.
     sensitivity, specificity
-        On the set named by `chosen_on`, each with its 95 % Wilson interval (Wilson, JASA 22, 1927).
+        Measured on the set named by `chosen_on`.
+    sensitivity_interval, specificity_interval
+        Lower and upper bound of the 95 % Wilson interval (Wilson, JASA 22, 1927).
     """
 
     name: str
@@ -57,18 +60,20 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a model file says of itself.
+    """The metadata of a model file.
 
     Attributes
     ----------
     path
         The ONNX file.
+    operating_points
+        Operating points by name.
     domain_limit
-        A film whose `domain_distance` is above it is not of the kind the model knows.
+        Films with a `domain_distance` above this limit are out of domain.
     uncertain_band
-        Films with probabilities between these need review; None where the model has no such band.
+        Lower and upper bound of the probabilities that need review; None if the model has no such band.
     metadata
-        Every `pneumo.*` entry of the file as it stands there, without the prefix.
+        All `pneumo.*` entries of the file, unparsed, keyed without the prefix.
     """
 
     path: Path
@@ -79,37 +84,44 @@ class ModelInfo:
     metadata: Mapping[str, str]
 
     def operating_point(self, name: str | None = None) -> OperatingPoint:
-        """Look up an operating point, the default one without a name.
+        """Look up an operating point by name, or the default one if `name` is None.
 
         Raises
         ------
         ModelError
             The model has no such operating point.
         """
-        wanted = self.default_operating_point if name is None else name
+        key = self.default_operating_point if name is None else name
         try:
-            return self.operating_points[wanted]
+            return self.operating_points[key]
         except KeyError:
             known = ", ".join(sorted(self.operating_points))
             raise ModelError(
-                self.path.name, f"has no operating point {wanted!r}", f"choose one of {known}, or a number from 0 to 1"
+                self.path.name, f"has no operating point {key!r}", f"choose one of {known}, or a number from 0 to 1"
             ) from None
 
 
 def packaged_models() -> dict[str, Path]:
-    """Find the files of the model that ships, by device: in the wheel inside the package, in a checkout in models/.
+    """Find the packaged model files.
+
+    A wheel has them inside the package, a checkout in `models/`.
+
+    Returns
+    -------
+    dict
+        `cpu` and `cuda`, each with the file for that device.
 
     Raises
     ------
     ModelError
-        The installation is incomplete.
+        A file is missing from the installation.
     """
     package = Path(__file__).parents[1]
     folder = next((f for f in (package / "models", package.parent / "models") if f.is_dir()), package)
     files = {device: folder / name for device, name in PACKAGED_MODELS.items()}
     for path in files.values():
         if not path.is_file() or listed_digest(path) is None:
-            raise ModelError(path.name, "is missing from this installation", "install pneumo-infer again")
+            raise ModelError(path.name, "missing from this installation", "reinstall pneumo-infer")
     return files
 
 
@@ -119,26 +131,28 @@ def parse_model(
     outputs: Mapping[str, tuple[str, list[Any]]],
     metadata: Mapping[str, str],
 ) -> ModelInfo:
-    """Hold a graph's inputs, outputs and metadata against the contract, and read them.
+    """Check a graph's inputs, outputs and metadata against the contract, and parse the metadata.
 
     Parameters
     ----------
+    path
+        The ONNX file.
     inputs, outputs
-        Name to (type, shape), as onnxruntime names types: `tensor(uint8)`.
+        Name to (type, shape), with types as onnxruntime spells them, such as `tensor(uint8)`.
     metadata
-        The file's `metadata_props`.
+        The `metadata_props` of the file.
 
     Raises
     ------
     ModelError
-        The file is of another schema, or something that the contract asks for is missing or malformed.
+        The file has a different schema, or a required part is missing or malformed.
     """
     entries = {key.removeprefix("pneumo."): value for key, value in metadata.items() if key.startswith("pneumo.")}
     _check_schema(path, entries)
     _check_graph(path, inputs, outputs)
     try:
         if tuple(json.loads(entries["labels"])) != LABELS:
-            raise ModelError(path.name, f"has the labels {entries['labels']}", f"this version reads {list(LABELS)}")
+            raise ModelError(path.name, f"has labels {entries['labels']}, expected {json.dumps(LABELS)}", EXPORT_AGAIN)
         points = {
             name: _operating_point(name, entry) for name, entry in json.loads(entries["operating_points"]).items()
         }
@@ -153,9 +167,7 @@ def parse_model(
     except ModelError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(
-            path.name, f"has malformed metadata ({error!r})", "export it again with pneumo-export"
-        ) from error
+        raise ModelError(path.name, f"has malformed metadata ({error!r})", EXPORT_AGAIN) from error
     model.operating_point()
     return model
 
@@ -163,18 +175,18 @@ def parse_model(
 def _check_schema(path: Path, entries: Mapping[str, str]) -> None:
     if "schema" not in entries:
         raise ModelError(
-            path.name, "carries no pneumo.schema, so it is no model of ours", "export it with pneumo-export"
+            path.name, "not a pneumo-infer model (no pneumo.schema in its metadata)", "export it with pneumo-export"
         )
     if entries["schema"] != SCHEMA:
         raise ModelError(
             path.name,
-            f"is of schema {entries['schema']}, this version reads {SCHEMA}",
-            "install the matching pneumo-infer",
+            f"has schema {entries['schema']}, but this version supports schema {SCHEMA}",
+            "install a matching version of pneumo-infer",
         )
     missing = [key for key in METADATA_KEYS if key not in entries]
     if missing:
         names = ", ".join(f"pneumo.{key}" for key in missing)
-        raise ModelError(path.name, f"lacks the metadata {names}", "export it again with pneumo-export")
+        raise ModelError(path.name, f"missing metadata {names}", EXPORT_AGAIN)
 
 
 def _check_graph(
@@ -182,14 +194,18 @@ def _check_graph(
 ) -> None:
     kind, shape = inputs.get("image", ("", []))
     if len(inputs) != 1 or kind != "tensor(uint8)" or shape[1:] != [224, 224, 1] or isinstance(shape[0], int):
-        raise ModelError(path.name, f"takes {dict(inputs)}", "a model takes one input, image uint8 [N, 224, 224, 1]")
+        raise ModelError(
+            path.name, f"has inputs {dict(inputs)}, expected one uint8 input, image [N, 224, 224, 1]", EXPORT_AGAIN
+        )
     for name in OUTPUTS:
         if outputs.get(name, ("", []))[0] != "tensor(float)":
-            raise ModelError(path.name, f"has no float32 output {name!r}", "export it again with pneumo-export")
+            raise ModelError(path.name, f"has no float32 output {name!r}", EXPORT_AGAIN)
     _, heatmap = outputs["heatmap"]
     if len(heatmap) != 3 or heatmap[1] != heatmap[2] or heatmap[1] not in HEATMAP_SIDES:
         sides = f"{HEATMAP_SIDES[0]} to {HEATMAP_SIDES[-1]}"
-        raise ModelError(path.name, f"gives heatmaps of {heatmap}", f"a heatmap is [N, S, S] with S from {sides}")
+        raise ModelError(
+            path.name, f"has heatmaps of shape {heatmap}, expected [N, S, S] with S from {sides}", EXPORT_AGAIN
+        )
 
 
 def _band(entry: Mapping[str, Any] | None) -> tuple[float, float] | None:

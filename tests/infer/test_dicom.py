@@ -59,7 +59,7 @@ def test_a_voi_lut_maps_values() -> None:
 
 
 def test_several_frames_are_refused() -> None:
-    with pytest.raises(ImageError, match="has 4 frames; export the one that is the film"):
+    with pytest.raises(ImageError, match="has 4 frames; export a single frame"):
         read_film(dicom_film(RAMP, NumberOfFrames=4, Rows=16))
 
 

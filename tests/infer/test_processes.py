@@ -49,6 +49,6 @@ def test_other_processes_answer_alike(program: str, tmp_path: Path) -> None:
 def test_a_closed_classifier_says_so() -> None:
     with Classifier(device="cpu") as classifier:
         assert classifier.predict(SAMPLES / "normal.png").label == "NORMAL"
-    with pytest.raises(ValueError, match="was closed"):
+    with pytest.raises(ValueError, match="has been closed"):
         classifier.predict(SAMPLES / "normal.png")
     classifier.close()

@@ -116,7 +116,7 @@ def test_an_icc_profile_changes_nothing(film: Film) -> None:
 def test_several_frames_are_refused(film: Film, form: str) -> None:
     other = Image.fromarray(film[::-1])
     moving = encode(Image.fromarray(film), form, save_all=True, append_images=[other])
-    with pytest.raises(ImageError, match="has 2 frames; export the one that is the film"):
+    with pytest.raises(ImageError, match="has 2 frames; export a single frame"):
         read_film(moving)
 
 
@@ -149,7 +149,7 @@ def test_a_missing_film(tmp_path: Path) -> None:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="is a folder"):
+    with pytest.raises(ImageError, match="a folder, not a film"):
         read_film(tmp_path)
 
 
@@ -161,7 +161,7 @@ def test_a_path_that_no_system_opens(path: str, problem: str) -> None:
 
 def test_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
-    with pytest.raises(ImageError, match=r"empty\.png: is empty"):
+    with pytest.raises(ImageError, match=r"empty\.png: empty file"):
         read_film(tmp_path / "empty.png")
 
 
@@ -173,12 +173,12 @@ def test_a_truncated_file(film: Film, form: str) -> None:
 
 
 def test_what_is_no_picture() -> None:
-    with pytest.raises(ImageError, match="is not a JPEG, PNG, TIFF, BMP, WebP or DICOM film"):
+    with pytest.raises(ImageError, match="not a JPEG, PNG, TIFF, BMP, WebP or DICOM file"):
         read_film(b"a text that was renamed to .jpeg")
 
 
 def test_formats_beyond_the_listed_are_refused(film: Film) -> None:
-    with pytest.raises(ImageError, match="is not a JPEG, PNG, TIFF, BMP, WebP or DICOM film"):
+    with pytest.raises(ImageError, match="not a JPEG, PNG, TIFF, BMP, WebP or DICOM file"):
         read_film(encode(Image.fromarray(film), "GIF"))
 
 
@@ -187,7 +187,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     chunk = struct.pack(">I", len(header)) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     bomb = b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 10) + b"IDAT" + zlib.compress(b"") + b"\0" * 8
-    with pytest.raises(ImageError, match=f"beyond the limit of {LIMITS.pixels} pixels"):
+    with pytest.raises(ImageError, match=f"exceeds the limit of {LIMITS.pixels} pixels"):
         read_film(bomb)
 
 
@@ -196,12 +196,12 @@ def test_limits_can_be_set(film: NDArray[np.uint8], tmp_path: Path) -> None:
     (tmp_path / "film.png").write_bytes(encoded)
     small = Limits(pixels=film.size - 1)
     for source in (encoded, film, Image.fromarray(film), tmp_path / "film.png"):
-        with pytest.raises(ImageError, match=f"beyond the limit of {film.size - 1} pixels"):
+        with pytest.raises(ImageError, match=f"exceeds the limit of {film.size - 1} pixels"):
             read_film(source, small)
         assert read_film(source, Limits(pixels=film.size)).shape == film.shape
     short = Limits(encoded_bytes=len(encoded) - 1)
     for source in (encoded, io.BytesIO(encoded), tmp_path / "film.png"):
-        with pytest.raises(ImageError, match=f"beyond the limit of {len(encoded) - 1} bytes"):
+        with pytest.raises(ImageError, match=f"exceeds the limit of {len(encoded) - 1} bytes"):
             read_film(source, short)
     assert read_film(encoded, Limits(encoded_bytes=len(encoded))).shape == film.shape
 
@@ -213,11 +213,11 @@ def test_limits_can_be_set(film: NDArray[np.uint8], tmp_path: Path) -> None:
         (np.zeros((4, 4, 2), np.uint8), "shape"),
         (np.zeros((0, 4), np.uint8), "shape"),
         (np.zeros((4, 4), np.complex64), "type complex64"),
-        (np.full((4, 4), -1, np.int16), r"outside 0\.\.255; scale it to uint8"),
+        (np.full((4, 4), -1, np.int16), r"outside 0\.\.255; scale them to uint8"),
         (np.full((4, 4), 70_000), r"outside 0\.\.65535"),
-        (np.full((4, 4), 2.0), r"outside 0\.\.1; scale it so that 1"),
+        (np.full((4, 4), 2.0), r"outside 0\.\.1; scale them so that 1"),
         (np.full((4, 4), np.nan), r"outside 0\.\.1"),
-        (np.broadcast_to(np.uint8(0), (9_000, 9_000)), "beyond the limit"),
+        (np.broadcast_to(np.uint8(0), (9_000, 9_000)), "exceeds the limit"),
     ],
 )
 def test_arrays_that_are_no_films(array: NDArray[np.generic], problem: str) -> None:
@@ -231,7 +231,7 @@ def test_float_pictures_have_no_known_range() -> None:
 
 
 def test_text_streams_and_other_things_are_refused() -> None:
-    with pytest.raises(ImageError, match="text stream"):
+    with pytest.raises(ImageError, match="a text stream, not a binary one"):
         read_film(io.StringIO("film"))  # type: ignore[arg-type]
     with pytest.raises(ImageError, match="give a path, bytes"):
         read_film(7)  # type: ignore[arg-type]
