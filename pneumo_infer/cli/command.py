@@ -1,4 +1,4 @@
-"""What pneumo-infer does once its options are known. Nothing heavy is imported before it is needed."""
+"""Run pneumo-infer with parsed options. Heavy modules are imported only when needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 class DeviceChoice(StrEnum):
-    """Where the model may run."""
+    """The value of --device."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -33,7 +33,7 @@ class DeviceChoice(StrEnum):
 
 @dataclass(frozen=True)
 class Command:
-    """What pneumo-infer was asked for; see `pneumo-infer --help`."""
+    """The parsed arguments and options; see `pneumo-infer --help`."""
 
     films: tuple[str, ...]
     model: Path | None = None
@@ -50,9 +50,9 @@ class Command:
     drift: bool = False
 
     def run(self) -> int:
-        """Do it; returns the exit code."""
+        """Run the command and return its exit code."""
         destination = Destination(self.form, self.output, self.resume)
-        # A film beyond Pillow's own limit is reported in its record; a warning would say it twice.
+        # A film above Pillow's own limit has an error in its record; Pillow's warning would only repeat it.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         try:
             classifier = self._open_classifier()
@@ -62,17 +62,17 @@ class Command:
                 from pneumo_infer.drift.command import check_drift
 
                 return check_drift(classifier, self.films, self.batch_size, destination)
-            flawed = self.films and self._read_films(classifier, destination)
+            has_errors = self.films and self._read_films(classifier, destination)
         except PneumoError as error:
             print_stderr(error)
             return 2
-        except BrokenPipeError:  # the reader, `head` say, has seen enough
+        except BrokenPipeError:  # the reading process, such as `head`, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except KeyboardInterrupt:
-            print_stderr("interrupted" if self.drift else f"interrupted; {destination.what_is_left()}")
+            print_stderr("interrupted" if self.drift else f"interrupted; {destination.after_interrupt()}")
             return 130
-        return 1 if flawed else 0
+        return 1 if has_errors else 0
 
     def _open_classifier(self) -> Classifier:
         from pneumo_infer.classifier import Classifier
@@ -99,7 +99,7 @@ class Command:
         print(json.dumps(description) if self.form is Format.JSON else as_text(description))
 
     def _read_films(self, classifier: Classifier, destination: Destination) -> bool:
-        """Read all films; True if something of it failed."""
+        """Classify all films. Return True if a film was unreadable or an overlay was not written."""
         from pneumo_infer.cli.inputs import expand
         from pneumo_infer.films.raster import source_name
 
@@ -108,17 +108,17 @@ class Command:
             finished = finished_films(destination.resume, classifier)
             films = [film for film in films if source_name(film) not in finished]
         tally = Tally()
-        with progress_bar(len(films)) as pass_on:
-            predictions = pass_on(tally.count(classifier.predict_many(films, self.batch_size)))
+        with progress_bar(len(films)) as track:
+            predictions = track(tally.count(classifier.predict_many(films, self.batch_size)))
             if self.heatmap:
                 from pneumo_infer.cli.overlays import write_overlays
 
-                predictions = write_overlays(predictions, films, self.heatmap, self.limits, tally.overlay_failed)
+                predictions = write_overlays(predictions, films, self.heatmap, self.limits, tally.report_overlay)
             with destination.open() as out:
                 write_records(predictions, destination.form, out)
         if destination.form is Format.TABLE:
             print_stderr(tally.closing_line(classifier))
-        return bool(tally.failed or tally.overlays_failed)
+        return bool(tally.unreadable or tally.failed_overlays)
 
 
 def _number_or_name(threshold: str | None) -> float | str | None:

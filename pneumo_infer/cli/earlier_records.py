@@ -1,4 +1,4 @@
-"""Records that an earlier command wrote as JSON lines; those from before there was a `reason` are read too."""
+"""Read JSON lines records from earlier commands, including old records without a `reason`."""
 
 from __future__ import annotations
 
@@ -10,52 +10,61 @@ from typing import Any
 from pneumo_infer.errors import PneumoError
 
 
-def parse_record(line: bytes, where: str, now: Mapping[str, Any]) -> dict[str, Any]:
-    """Read one record.
+def parse_record(line: bytes, where: str, expected: Mapping[str, Any]) -> dict[str, Any]:
+    """Parse one record.
 
     Parameters
     ----------
+    line
+        A line of the file.
     where
-        The line's place, for messages.
-    now
-        Fields that must be equal in the record, for example `model`.
+        File and line number, for error messages.
+    expected
+        Fields and the values they must have, for example `model`.
+
+    Returns
+    -------
+    dict
+        The record, with at least `path` and the expected fields.
 
     Raises
     ------
     PneumoError
-        It is no record of pneumo-infer, or a field in `now` differs.
+        The line is not a pneumo-infer record, or a field differs from its expected value.
     """
     try:
         record: dict[str, Any] = json.loads(line)
         record["path"] = str(record["path"])
-        then = {name: record[name] for name in now}
+        found = {name: record[name] for name in expected}
     except (ValueError, KeyError, TypeError):
-        raise _no_record(where) from None
-    for name, value in now.items():
-        if then[name] != value:
+        raise _not_a_record(where) from None
+    for name, value in expected.items():
+        if found[name] != value:
             raise PneumoError(
-                where, f"was made with {name} {then[name]}, not {value}", f"give the same {name}, or another file"
+                where, f"made with {name} {found[name]}, not {value}", f"use the same {name}, or another file"
             )
     return record
 
 
 def read_answers(file: Path, model: str) -> Iterator[tuple[str, tuple[float, float] | None]]:
-    """Read what a file of records says of each film; a last line that was cut off is left out.
+    """Read the results in a file of records. An incomplete last line is skipped.
 
     Parameters
     ----------
+    file
+        JSON lines, as `--format jsonl` writes them.
     model
-        The file name of the model that must have made them.
+        The file name of the model that the records must come from.
 
     Yields
     ------
     tuple
-        The film's path, and its probability and domain distance, or None where it could not be read.
+        The film's path, and its probability and domain distance, or None if the film was unreadable.
 
     Raises
     ------
     PneumoError
-        The file cannot be read, or a line is no record of this model.
+        The file cannot be read, or a line is not a record of this model.
     """
     try:
         with file.open("rb") as lines:
@@ -65,7 +74,9 @@ def read_answers(file: Path, model: str) -> Iterator[tuple[str, tuple[float, flo
                     record = parse_record(line, where, {"model": model})
                     yield record["path"], _answer(record, where)
     except OSError as error:
-        raise PneumoError(str(file), f"cannot be read ({error.strerror})", "name a file of --format jsonl") from error
+        raise PneumoError(
+            str(file), f"cannot be read ({error.strerror})", "check the path and its permissions"
+        ) from error
 
 
 def _answer(record: dict[str, Any], where: str) -> tuple[float, float] | None:
@@ -74,8 +85,8 @@ def _answer(record: dict[str, Any], where: str) -> tuple[float, float] | None:
     try:
         return float(record["probability"]), float(record["domain_distance"])
     except (ValueError, KeyError, TypeError):
-        raise _no_record(where) from None
+        raise _not_a_record(where) from None
 
 
-def _no_record(where: str) -> PneumoError:
-    return PneumoError(where, "is no record of pneumo-infer", "name a file of --format jsonl")
+def _not_a_record(where: str) -> PneumoError:
+    return PneumoError(where, "not a pneumo-infer record", "use a file written with --format jsonl")

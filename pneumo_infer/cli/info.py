@@ -1,4 +1,4 @@
-"""What this installation is made of, for people and bug reports."""
+"""Describe the installation, for users and bug reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
-    """Describe versions, device and model as one JSON-ready object."""
+    """Return versions, device and model as one JSON-serialisable object."""
     onnxruntime = load_onnxruntime()
     model = classifier.model
     return {
@@ -58,7 +58,7 @@ def _version(distribution: str) -> str | None:
 
 
 def as_text(description: dict[str, Any]) -> str:
-    """Lay a description out in lines, nested objects indented below their name."""
+    """Format a description as lines, with nested objects indented."""
     return "\n".join(_lines(description, indent=0))
 
 
@@ -69,11 +69,11 @@ def _lines(description: dict[str, Any], indent: int) -> list[str]:
         if isinstance(value, dict):
             lines += [lead, *_lines(value, indent + 1)]
         elif isinstance(value, list):
-            lines.append(f"{lead} {', '.join(_figure(entry) for entry in value)}")
+            lines.append(f"{lead} {', '.join(_format_value(entry) for entry in value)}")
         else:
-            lines.append(f"{lead} {_figure(value)}")
+            lines.append(f"{lead} {_format_value(value)}")
     return lines
 
 
-def _figure(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "none" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""The command line's arguments to films: files, folders, globs and standard input."""
+"""Expand command-line arguments into films: files, folders, globs and standard input."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ STDIN = "-"
 
 
 def expand(arguments: Iterable[str]) -> Iterator[FilmSource]:
-    """Yield the films that arguments stand for, in their order.
+    """Yield the films for each argument, in order.
 
-    A folder gives the films below it, known by their suffixes and sorted by path; a pattern with `*`, `?` or `[` what
-    it matches, sorted; `-` the film on standard input. What is not there is passed on as it is, and fails in its own
-    record.
+    A folder stands for all films below it, recognised by suffix and sorted by path; a pattern with `*`, `?` or `[` for
+    its sorted matches; `-` for one film on standard input. An argument that matches nothing is yielded unchanged, so
+    that it gets a record with an error.
     """
     for argument in arguments:
         if argument == STDIN:
@@ -34,7 +34,7 @@ def expand(arguments: Iterable[str]) -> Iterator[FilmSource]:
 
 
 def as_named_stream(encoded: bytes, name: str) -> io.BytesIO:
-    """Give an encoded film a name for its record and its errors."""
+    """Wrap an encoded film in a stream whose name appears in records and errors."""
     film = io.BytesIO(encoded)
     film.name = name
     return film

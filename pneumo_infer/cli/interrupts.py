@@ -1,4 +1,4 @@
-"""Interrupts that wait until a record is whole."""
+"""Delay interrupts until a record is complete."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from types import FrameType
 
 @contextmanager
 def holding_interrupts() -> Iterator[None]:
-    """Let an interrupt (Ctrl-C) that comes within the block take effect at its end. For the main thread."""
-    came = False
+    """Delay an interrupt (Ctrl-C) until the end of the block. Only for the main thread."""
+    interrupted = False
 
-    def remember(_number: int, _frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
+    def record_interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
 
-    before = signal.signal(signal.SIGINT, remember)
+    previous = signal.signal(signal.SIGINT, record_interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
+        signal.signal(signal.SIGINT, previous)
+    if interrupted:
         raise KeyboardInterrupt

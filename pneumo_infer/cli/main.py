@@ -1,4 +1,4 @@
-"""pneumo-infer: the entry point of the command line."""
+"""The entry point of pneumo-infer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ENVIRONMENT_VARIABLES = ("PNEUMO_MODEL", "PNEUMO_DEVICE", "_PNEUMO_INFER_COMPLET
 def main() -> None:
     """Run pneumo-infer.
 
-    Exit 0 if all films were read, 1 if some were not, 2 if it was called wrongly, 130 if it was interrupted. With
-    --drift, 0 if the films are like those that the model was measured on, 1 if they are not, 3 if they are too few.
+    Exit code 0: all films were read; 1: some films are unreadable, or an overlay was not written; 2: usage error;
+    130: interrupted. With --drift, 0: the films look like the model's validation films; 1: they do not; 3: too few.
     """
     arguments = sys.argv[1:]
-    if are_films_alone(arguments):  # typer takes longer to import than a film to read
+    if are_films_alone(arguments):  # importing typer takes longer than classifying a film
         sys.exit(Command(films=tuple(arguments)).run())
     from pneumo_infer.cli.options import app
 
@@ -25,6 +25,6 @@ def main() -> None:
 
 
 def are_films_alone(arguments: list[str]) -> bool:
-    """Whether nothing is asked for but to read films with the defaults."""
+    """Return whether the arguments are only films and no setting differs from its default."""
     options = [argument for argument in arguments if argument.startswith("-") and argument != "-"]
     return bool(arguments) and not options and not any(os.environ.get(name) for name in ENVIRONMENT_VARIABLES)

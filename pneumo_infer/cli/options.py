@@ -1,4 +1,4 @@
-"""The options of pneumo-infer, laid out with typer."""
+"""The command-line options of pneumo-infer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pneumo_infer.limits import LIMITS, Limits
 app = typer.Typer(pretty_exceptions_enable=False)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 
@@ -29,56 +29,58 @@ def infer(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(envvar="PNEUMO_MODEL", help="An ONNX file of pneumo-export; the one that ships if left out."),
+        typer.Option(envvar="PNEUMO_MODEL", help="ONNX file written by pneumo-export. Default: the packaged model."),
     ] = None,
     threshold: Annotated[
-        str | None, typer.Option(metavar="NUMBER|NAME", help="A probability, or an operating point of the model.")
+        str | None,
+        typer.Option(metavar="NUMBER|NAME", help="Probability, or name of an operating point."),
     ] = None,
     device: Annotated[
-        DeviceChoice, typer.Option(envvar="PNEUMO_DEVICE", help="auto takes CUDA where it comes up.")
+        DeviceChoice, typer.Option(envvar="PNEUMO_DEVICE", help="auto uses CUDA if it starts, otherwise the CPU.")
     ] = Command.device,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all processors if left out.")] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Films that go through the network at once.")
-    ] = Command.batch_size,
-    form: Annotated[Format, typer.Option("--format", help="How records are written.")] = Command.form,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all available CPUs.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Films per run of the network.")] = Command.batch_size,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Command.form,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     output: Annotated[
-        Path | None, typer.Option(help="Write the records to this file, which takes its name once it is whole.")
+        Path | None, typer.Option(help="Write to this file instead of standard output. It appears once it is complete.")
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.jsonl", help="Append records to this file, and skip the films that it has."),
+        typer.Option(metavar="FILE.jsonl", help="Append to this file and skip films that already have a record in it."),
     ] = None,
     heatmap: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write each film with the evidence drawn over it, as PNG.")
+        Path | None, typer.Option(metavar="DIR", help="Write each film as PNG with the evidence drawn over it.")
     ] = None,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Films with more are refused.")] = LIMITS.pixels,
-    max_bytes: Annotated[int, typer.Option(min=1, help="Files with more are refused.")] = LIMITS.encoded_bytes,
-    demo: Annotated[bool, typer.Option("--demo", help="Read the two sample films that ship.")] = False,
-    info: Annotated[bool, typer.Option("--info", help="Describe this installation and the model.")] = False,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Reject films with more pixels.")] = LIMITS.pixels,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Reject files with more bytes.")] = LIMITS.encoded_bytes,
+    demo: Annotated[bool, typer.Option("--demo", help="Classify the two packaged sample films.")] = False,
+    info: Annotated[bool, typer.Option("--info", help="Describe the installation and the model.")] = False,
     drift: Annotated[
         bool,
         typer.Option(
             "--drift",
-            help="Say whether films, or the records of earlier .jsonl files, look like those that the model was "
-            "measured on. Exit code 0: they do; 1: they do not; 3: too few films.",
+            help="Check whether films, or records in .jsonl files, look like the model's validation films. "
+            "Exit code 0: they do; 1: they do not; 3: too few films.",
         ),
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Read chest X-ray films: NORMAL or PNEUMONIA. Decision support for research, not a cleared medical device."""
+    """Classify chest X-ray films as NORMAL or PNEUMONIA.
+
+    Decision support for research, not a cleared medical device.
+    """
     arguments = (*(films or []), *([str(SAMPLES)] if demo else []))
     if not arguments and not info:
         raise typer.BadParameter("give a film, a folder of films, - for standard input, or --demo")
     if resume and output:
-        raise typer.BadParameter("writes to its own file; leave --output out", param_hint="--resume")
+        raise typer.BadParameter("not allowed with --output", param_hint="--resume")
     if drift and (threshold or resume or heatmap or info):
-        raise typer.BadParameter("leave --threshold, --resume, --heatmap and --info out", param_hint="--drift")
+        raise typer.BadParameter("not allowed with --threshold, --resume, --heatmap or --info", param_hint="--drift")
     if drift and form in (Format.JSONL, Format.CSV):
-        raise typer.BadParameter("writes a table or --json", param_hint="--drift")
+        raise typer.BadParameter("supports only --format table and json", param_hint="--drift")
     command = Command(
         films=arguments,
         model=model,

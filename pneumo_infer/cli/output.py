@@ -1,4 +1,4 @@
-"""Where records go: standard output, a file that is whole or absent, or one that an earlier command began."""
+"""Choose where records go: standard output, a new file, or a file to resume."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from pneumo_infer.errors import PneumoError
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where records go, and in which form.
+    """Where and in which format to write records. With neither file they go to standard output.
 
     Attributes
     ----------
+    form
+        The output format.
     output
-        A file that takes its name once it is whole; until then CSV and JSON lines stand in `FILE.part`, which is kept
-        if they are interrupted.
+        A file that appears under its name only once it is complete. Until then CSV and JSON lines go to `FILE.part`,
+        which is kept after an interrupt.
     resume
-        A file of JSON lines to append to.
+        A JSON lines file to append to.
     """
 
     form: Format
@@ -33,19 +35,19 @@ class Destination:
 
     @property
     def part(self) -> Path | None:
-        """Where whole records are kept if the command is interrupted."""
+        """The file that keeps complete records after an interrupt; None if there is none."""
         if self.output is None or self.form not in (Format.CSV, Format.JSONL):
             return None
         return self.output.with_name(f"{self.output.name}.part")
 
     @contextmanager
     def open(self) -> Iterator[TextIO]:
-        """Open it for writing.
+        """Open the destination for writing.
 
         Raises
         ------
         PneumoError
-            It cannot be written.
+            The file cannot be written.
         """
         file = self.resume or self.output
         if file is None:
@@ -56,7 +58,7 @@ class Destination:
                 yield out
         except OSError as error:
             option = "--resume" if self.resume else "--output"
-            raise PneumoError(str(file), f"cannot be written ({error.strerror})", f"name another {option}") from error
+            raise PneumoError(str(file), f"cannot be written ({error.strerror})", f"choose another {option}") from error
 
     @contextmanager
     def _open_file(self, file: Path) -> Iterator[TextIO]:
@@ -71,10 +73,10 @@ class Destination:
             with atomic_write(file) as out:
                 yield out
 
-    def what_is_left(self) -> str:
-        """Say after an interrupt what was written, and how to go on."""
+    def after_interrupt(self) -> str:
+        """Describe what was written before an interrupt, and how to resume."""
         if self.resume:
-            return f"{self.resume} has whole records; the same command goes on from there"
+            return f"completed records are in {self.resume}; run the same command again to resume"
         if self.part and self.part.exists():
-            return f"the records so far are in {self.part}"
-        return "nothing was written" if self.output else "the records so far are whole"
+            return f"completed records are in {self.part}"
+        return "nothing was written" if self.output else "the records printed so far are complete"

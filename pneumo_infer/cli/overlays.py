@@ -1,4 +1,4 @@
-"""Overlays written for many films: a PNG each, in folders as the films have them."""
+"""Write overlays as PNG files, in the same folder structure as the films."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def overlay_path(folder: Path, film: str) -> Path:
-    """Where a film's overlay goes: `ward3/a.jpeg` to `FOLDER/ward3/a.jpeg.png`.
+    """Return the path of a film's overlay: `FOLDER/ward3/a.jpeg.png` for `ward3/a.jpeg`.
 
-    A film outside the working directory keeps its whole path below the folder, so that no two films share an overlay
-    and none lands elsewhere.
+    Films outside the working directory keep their absolute path below the folder, so overlays never collide and are
+    never written outside it.
     """
-    whole = Path(os.path.abspath(film))  # noqa: PTH100  # symbolic links keep the names that the caller knows
+    absolute = Path(os.path.abspath(film))  # noqa: PTH100  # unlike resolve(), this keeps the names of symbolic links
     here = Path.cwd()
-    inside = whole.relative_to(here if whole.is_relative_to(here) else whole.anchor)
-    return folder / inside.parent / f"{inside.name}.png"
+    relative = absolute.relative_to(here if absolute.is_relative_to(here) else absolute.anchor)
+    return folder / relative.parent / f"{relative.name}.png"
 
 
 def write_overlays(
@@ -36,16 +36,20 @@ def write_overlays(
     limits: Limits,
     report: Callable[[PneumoError], None],
 ) -> Iterator[Prediction]:
-    """Pass predictions on, and draw each one's evidence over its film; films that failed have none.
+    """Write an overlay for each readable film, and yield the predictions unchanged.
 
     Parameters
     ----------
+    predictions
+        The predictions for `films`, in the same order.
     films
-        Those of the predictions, in the same order.
+        The films.
+    folder
+        The folder for the overlays.
     limits
-        How large a film may be.
+        Size limits of films.
     report
-        Told when an overlay could not be written; the others are written all the same.
+        Called with the error if an overlay cannot be written. The remaining overlays are still written.
     """
     for prediction, film in zip(predictions, films, strict=True):
         if prediction.error is None:
@@ -59,9 +63,9 @@ def write_overlays(
 def _write_overlay(prediction: Prediction, film: FilmSource, limits: Limits, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(film, io.IOBase):  # read to its end once already
+        if isinstance(film, io.IOBase):  # was already read to its end
             film.seek(0)
         with replacing(path) as temporary:
             prediction.overlay(film, limits).save(temporary, format="PNG")
     except OSError as error:
-        raise PneumoError(str(path), f"cannot be written ({error.strerror})", "name another --heatmap") from error
+        raise PneumoError(str(path), f"cannot be written ({error.strerror})", "choose another --heatmap") from error

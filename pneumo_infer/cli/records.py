@@ -1,4 +1,4 @@
-"""Predictions as text: a table for people, JSON, JSON lines and CSV for programs. All of them stream."""
+"""Write predictions as a table, JSON, JSON lines or CSV. All formats are streamed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How records are written."""
+    """An output format for records."""
 
     TABLE = "table"
     JSON = "json"
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
 
 def write_records(predictions: Iterable[Prediction], form: Format, out: TextIO) -> None:
-    """Write predictions as they come; JSON is an object for one film and a list for several."""
+    """Write predictions as they arrive. JSON is one object for a single film and a list for several."""
     {
         Format.TABLE: _write_table,
         Format.JSON: _write_json,

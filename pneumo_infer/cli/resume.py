@@ -1,4 +1,4 @@
-"""A JSON lines file that an earlier, interrupted command began: what it has, and how it goes on."""
+"""Resume a JSON lines file that an interrupted command left incomplete."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
 
 
 def finished_films(file: Path, classifier: Classifier) -> set[str]:
-    """Read which films have their record, and cut off a last line that is not whole.
+    """Return the films that already have a record, and remove an incomplete last line from the file.
 
     Returns
     -------
     set of str
-        The `path` of each record, also of films that could not be read; empty where there is no file yet.
+        The `path` of each record, including those of unreadable films; empty if the file does not exist.
 
     Raises
     ------
     PneumoError
-        The file cannot be read or written, is no file of records, or its records were made with another model or
-        threshold, so that those to come would not compare with them.
+        The file cannot be read or written, has lines that are not records, or its records were made with a different
+        model or threshold and so would not be comparable with new ones.
     """
     try:
         return _read_and_repair(file, {"model": classifier.model.path.name, "threshold": classifier.threshold})
     except FileNotFoundError:
         return set()
     except OSError as error:
-        raise PneumoError(str(file), f"cannot be gone on with ({error.strerror})", "name another --resume") from error
+        raise PneumoError(str(file), f"cannot be resumed ({error.strerror})", "choose another --resume file") from error
 
 
-def _read_and_repair(file: Path, now: dict[str, Any]) -> set[str]:
-    finished, whole = set(), 0
+def _read_and_repair(file: Path, expected: dict[str, Any]) -> set[str]:
+    finished, size = set(), 0
     with file.open("r+b") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
                 break
-            finished.add(parse_record(line, f"{file}, line {number}", now)["path"])
-            whole += len(line)
-        lines.truncate(whole)
+            finished.add(parse_record(line, f"{file}, line {number}", expected)["path"])
+            size += len(line)
+        lines.truncate(size)
     return finished

@@ -1,1 +1,1 @@
-"""Whether films look like those that the model was measured on."""
+"""Check whether films look like the model's validation films."""

@@ -1,4 +1,4 @@
-"""pneumo-infer --drift: films and earlier records, compared with the model's validation films."""
+"""Run pneumo-infer --drift: compare films and earlier records with the model's validation films."""
 
 from __future__ import annotations
 
@@ -26,13 +26,24 @@ EXIT_CODES = {Verdict.LIKE: 0, Verdict.UNLIKE: 1, Verdict.TOO_FEW: 3}
 
 
 def check_drift(classifier: Classifier, arguments: Iterable[str], batch_size: int, destination: Destination) -> int:
-    """Compare films and records with the model's reference, and report it; returns the exit code.
+    """Compare films and records with the model's reference, and write the report.
 
     Parameters
     ----------
+    classifier
+        The model.
     arguments
-        As the command line has them; those that end with `.jsonl` are files of records. A film that has its record
-        there already is not read again.
+        Films, as for the command line, and files of records, which end in `.jsonl`. Films that have a record are not
+        read again.
+    batch_size
+        Films per run of the network.
+    destination
+        Where the report goes.
+
+    Returns
+    -------
+    int
+        The exit code.
 
     Raises
     ------
@@ -42,34 +53,34 @@ def check_drift(classifier: Classifier, arguments: Iterable[str], batch_size: in
         A file of records cannot be used, or the report cannot be written.
     """
     reference = read_reference(classifier.model)
-    answers, failed = _collect(classifier, arguments, batch_size)
+    answers, unreadable = _collect(classifier, arguments, batch_size)
     probabilities, distances = zip(*answers, strict=True) if answers else ((), ())
     drift = compare(probabilities, distances, reference, classifier.model.domain_limit)
     model = classifier.model.path.name
     with destination.open() as out:
         if destination.form is Format.JSON:
-            out.write(json.dumps(as_dict(drift, reference, failed, model)) + "\n")
+            out.write(json.dumps(as_dict(drift, reference, unreadable, model)) + "\n")
         else:
-            out.write(as_text(drift, reference, failed, model))
+            out.write(as_text(drift, reference, unreadable, model))
     return EXIT_CODES[drift.verdict]
 
 
 def _collect(
     classifier: Classifier, arguments: Iterable[str], batch_size: int
 ) -> tuple[list[tuple[float, float]], int]:
-    """Give probability and distance of each film, and how many films could not be read."""
+    """Return probability and distance of each readable film, and the number of unreadable films."""
     sources = list(expand(arguments))
     files = [source for source in sources if isinstance(source, str) and source.lower().endswith(RECORDS_SUFFIX)]
     earlier = [answer for file in files for answer in read_answers(Path(file), classifier.model.path.name)]
-    known = {path for path, _ in earlier if path != STDIN}  # standard input holds another film each time
+    known = {path for path, _ in earlier if path != STDIN}  # standard input has a different film each time
     films = [source for source in sources if source not in files and source_name(source) not in known]
     answers = [answer for _, answer in earlier if answer is not None]
-    failed = len(earlier) - len(answers)
-    with progress_bar(len(films)) as pass_on:
-        for prediction in pass_on(classifier.predict_many(films, batch_size)):
+    unreadable = len(earlier) - len(answers)
+    with progress_bar(len(films)) as track:
+        for prediction in track(classifier.predict_many(films, batch_size)):
             if prediction.probability is None or prediction.domain_distance is None:
                 print_stderr(prediction.error)
-                failed += 1
+                unreadable += 1
             else:
                 answers.append((prediction.probability, prediction.domain_distance))
-    return answers, failed
+    return answers, unreadable

@@ -1,19 +1,20 @@
-"""Whether films look like those that a model was measured on: a drift check for deployments.
+"""Compare films with a model's validation films: a drift check for deployments.
 
-Three measures, each with a limit that both matters in practice and is beyond chance for so many films:
+There are three measures. Each has a limit that matters in practice and that chance rarely exceeds for the given number
+of films:
 
-- the share of films out of domain, against a share that films of the known kind do not reach (exact binomial bound);
-- the population stability index (PSI) of `domain_distance`, and that of `probability`, against the model's validation
-  films. PSI is a sum over bins of (a - b) ln(a / b); below 0.1 it counts as no shift, from 0.25 on as a large one
-  (Siddiqi, "Credit Risk Scorecards", Wiley 2006). With few films chance alone brings it above these; where nothing has
-  shifted, PSI / (1/N + 1/M) of N films and M reference films follows chi-square with one degree of freedom less than
-  there are bins (Yurdakul & Naranjo, "Statistical properties of the population stability index", Journal of Risk Model
-  Validation 14(3), 2020).
+- the share of films out of domain, with an exact binomial bound;
+- the population stability index (PSI) of `domain_distance` and the PSI of `probability`, relative to the validation
+  films. PSI is the sum over bins of (a - b) ln(a / b). By convention, a PSI below 0.1 is no shift and a PSI of 0.25 or
+  more a large one (Siddiqi, "Credit Risk Scorecards", Wiley 2006). With few films, chance alone exceeds these values:
+  without any shift, PSI / (1/N + 1/M) for N films and M reference films follows a chi-square distribution with (number
+  of bins - 1) degrees of freedom (Yurdakul & Naranjo, "Statistical properties of the population stability index",
+  Journal of Risk Model Validation 14(3), 2020).
 
-How many films show pneumonia differs from ward to ward and is no drift. So films are compared with that mixture of the
-validation films' two classes that fits their probabilities best (maximum likelihood by expectation maximisation:
-Saerens, Latinne & Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori Probabilities", Neural
-Computation 14, 2002).
+A different share of pneumonia is not drift, because it varies from ward to ward. Films are therefore compared with the
+mixture of the two classes of validation films that fits their probabilities best (maximum likelihood by expectation
+maximisation: Saerens, Latinne & Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori Probabilities",
+Neural Computation 14, 2002).
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from pneumo_infer.drift.reference import QUANTILES, Histogram, Reference, count, name_quantiles
 
-LEAST_FILMS = 50  # with fewer, even films of another kind can pass by chance
-TOLERATED_SHARE = 0.05  # out of domain; a model accepts 98 to 99 % of its validation films
+LEAST_FILMS = 50  # with fewer, even very different films can pass by chance
+TOLERATED_SHARE = 0.05  # share out of domain; for validation films it is 1 to 2 %
 LARGE_SHIFT = 0.25
-# Of each measure alone, where nothing has shifted: with three a night, a job is wrong about once a year.
+# Per measure. A nightly job with three measures has about one false alarm a year.
 FALSE_ALARMS = 0.001
-SMOOTHING = 0.5  # film in each bin beside those counted, so that no bin is empty
-STEPS = 500  # of expectation maximisation; on bins it has converged long before
+SMOOTHING = 0.5  # added to the count of each bin, so that no bin is empty
+STEPS = 500  # of expectation maximisation; binned data converge much earlier
 
 
 class Verdict(StrEnum):
-    """What the check comes to."""
+    """The result of the drift check."""
 
     LIKE = "like"
     UNLIKE = "unlike"
@@ -48,33 +49,31 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number, and how large it may be: above its limit the films are unlike."""
+    """A measure and its limit. Above the limit, the films are unlike the validation films."""
 
     value: float
     limit: float
 
     @property
     def passed(self) -> bool:
-        """Whether it is within its limit."""
+        """Whether the value is within the limit."""
         return self.value <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How films compare with a model's validation films.
+    """Comparison of films with a model's validation films.
 
     Attributes
     ----------
     films
-        How many answers were compared.
+        Number of films compared. If it is 0, the other attributes are empty or None.
     measures
-        What the verdict rests on: `out_of_domain`, the share, and `domain_distance` and `probability`, the PSI of each.
+        The basis of the verdict: the share `out_of_domain`, and the PSI of `domain_distance` and `probability`.
     pneumonia_share
-        The share of PNEUMONIA films that fits their probabilities best; it is no part of the verdict.
+        The share of PNEUMONIA films that fits the probabilities best. It does not affect the verdict.
     quantiles
         `probability` and `domain_distance` at `QUANTILES`.
-
-    Without a film there are no measures, no share and no quantiles.
     """
 
     films: int
@@ -84,13 +83,13 @@ class Drift:
 
     @property
     def verdict(self) -> Verdict:
-        """`unlike` if a measure is above its limit; no other verdict than `too_few_films` below `LEAST_FILMS`."""
+        """`too_few_films` below `LEAST_FILMS` films, `unlike` if a measure is above its limit, otherwise `like`."""
         if self.films < LEAST_FILMS:
             return Verdict.TOO_FEW
         return Verdict.LIKE if all(measure.passed for measure in self.measures.values()) else Verdict.UNLIKE
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the verdict and all that it rests on, ready for JSON."""
+        """Return the verdict and its basis as a JSON-serialisable object."""
         return {
             "verdict": self.verdict.value,
             "films": self.films,
@@ -112,7 +111,12 @@ def compare(probabilities: ArrayLike, distances: ArrayLike, reference: Reference
     probabilities, distances
         (N,), `probability` and `domain_distance` of the films.
     reference, domain_limit
-        Of the model that gave these answers.
+        The reference and the domain limit of the model that gave these answers.
+
+    Returns
+    -------
+    Drift
+        The measures and the verdict.
     """
     scores, lengths = np.asarray(probabilities, np.float64), np.asarray(distances, np.float64)
     if len(scores) == 0:
@@ -134,11 +138,11 @@ def compare(probabilities: ArrayLike, distances: ArrayLike, reference: Reference
 
 
 def _stability(values: NDArray[np.float64], histogram: Histogram, share: float, fitted: int) -> Measure:
-    """PSI against the classes mixed by `share`, for which `fitted` numbers were fitted to the same values."""
+    """Compute the PSI relative to the mixture with `share` PNEUMONIA. `fitted` parameters were fitted to `values`."""
     seen = _shares(count(values, histogram.edges))
     expected = share * _shares(histogram.pneumonia) + (1 - share) * _shares(histogram.normal)
     index = float(((seen - expected) * np.log(seen / expected)).sum())
-    # The variance of the mixture is that of each class's share, weighted by the square of how much of it is taken.
+    # The variance of the mixture is the sum of the variances of the classes, each weighted by its squared share.
     spread = 1 / len(values) + share**2 / sum(histogram.pneumonia) + (1 - share) ** 2 / sum(histogram.normal)
     chance = _chi_square_quantile(max(len(seen) - 1 - fitted, 1)) * spread
     return Measure(index, max(LARGE_SHIFT, chance))
@@ -150,15 +154,18 @@ def _shares(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def _share_of_pneumonia(counts: NDArray[np.intp], histogram: Histogram) -> float:
-    ill, well = _shares(histogram.pneumonia), _shares(histogram.normal)
+    pneumonia, normal = _shares(histogram.pneumonia), _shares(histogram.normal)
     share = 0.5
     for _ in range(STEPS):
-        share = float((counts * share * ill / (share * ill + (1 - share) * well)).sum() / counts.sum())
+        share = float((counts * share * pneumonia / (share * pneumonia + (1 - share) * normal)).sum() / counts.sum())
     return share
 
 
 def _largest_share_by_chance(films: int) -> float:
-    """The largest share out of domain that films of which 5 % truly are reach in all but `FALSE_ALARMS` of cases."""
+    """Return the share out of domain that chance exceeds in at most `FALSE_ALARMS` of cases.
+
+    The bound is that of a binomial distribution with probability `TOLERATED_SHARE`.
+    """
     numbers = np.arange(films + 1)
     log_factorials = np.concatenate([[0.0], np.cumsum(np.log(numbers[1:]))])
     log_chances = (
@@ -173,7 +180,7 @@ def _largest_share_by_chance(films: int) -> float:
 
 
 def _chi_square_quantile(degrees: int) -> float:
-    """The value that chi-square exceeds in `FALSE_ALARMS` of cases (Wilson & Hilferty, PNAS 17, 1931)."""
+    """Return the value that chi-square exceeds with probability `FALSE_ALARMS` (Wilson & Hilferty, PNAS 17, 1931)."""
     spread = 2 / (9 * degrees)
     normal = NormalDist().inv_cdf(1 - FALSE_ALARMS)
     return float(degrees * (1 - spread + normal * math.sqrt(spread)) ** 3)

@@ -1,7 +1,7 @@
-"""How a model's own validation films answered: what films seen later are compared with.
+"""Store the distribution of a model's answers on its validation films, the reference for the drift check.
 
-It stands in a model file's metadata as `pneumo.reference`. Counts are kept for each class apart, so that films with
-another share of pneumonia can be compared too.
+It is the entry `pneumo.reference` of the model's metadata. Counts are stored per class, so that films with a different
+share of pneumonia can be compared too.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from pneumo_infer.model.info import ModelInfo
 
 QUANTILES = (0.1, 0.5, 0.9)
-# So few digits that what processors differ by is seldom among them: the same model gives the same file.
+# Few enough digits to hide differences between CPUs, so that the same model almost always gives the same file.
 PROBABILITY, DISTANCE = "{:.5f}", "{:.4g}"
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How one number was distributed over the validation films.
+    """Distribution of one quantity over the validation films.
 
     Attributes
     ----------
     edges
-        (B - 1,), rising; a value belongs to the bin after the last edge that is not above it.
+        (B - 1,), strictly increasing. A bin includes its lower edge.
     normal, pneumonia
-        (B,), films of each class in each bin.
+        (B,), number of films of each class in each bin.
     quantiles
-        At `QUANTILES`, of all the films.
+        The values at `QUANTILES` over all films.
     """
 
     edges: tuple[float, ...]
@@ -45,25 +45,25 @@ class Histogram:
 
     def __post_init__(self) -> None:
         if len(self.normal) != len(self.edges) + 1 or len(self.pneumonia) != len(self.edges) + 1:
-            raise ValueError(f"{len(self.edges)} edges do not part {len(self.normal)} and {len(self.pneumonia)} bins")
+            raise ValueError(f"{len(self.edges)} edges do not fit {len(self.normal)} and {len(self.pneumonia)} bins")
         if len(self.quantiles) != len(QUANTILES) or sorted(set(self.edges)) != list(self.edges):
-            raise ValueError("edges or quantiles are not in order")
+            raise ValueError("edges are not increasing, or the number of quantiles is wrong")
         if not np.isfinite([*self.edges, *self.quantiles]).all():
-            raise ValueError("edges or quantiles are no numbers")
+            raise ValueError("edges or quantiles are not finite")
         if sum(self.normal) < 1 or sum(self.pneumonia) < 1 or min(*self.normal, *self.pneumonia) < 0:
-            raise ValueError("a class has no films")
+            raise ValueError("a class has no films, or a count is negative")
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """How a model's validation films answered.
+    """A model's answers on its validation films.
 
     Attributes
     ----------
     out_of_domain
-        How many of them lie beyond the model's domain limit.
+        Number of films above the model's domain limit.
     probability, domain_distance
-        How these are distributed.
+        Their distributions.
     """
 
     out_of_domain: int
@@ -72,58 +72,59 @@ class Reference:
 
     @property
     def normal(self) -> int:
-        """How many NORMAL films there were."""
+        """Number of NORMAL films."""
         return sum(self.probability.normal)
 
     @property
     def pneumonia(self) -> int:
-        """How many PNEUMONIA films there were."""
+        """Number of PNEUMONIA films."""
         return sum(self.probability.pneumonia)
 
     @property
     def films(self) -> int:
-        """How many films there were."""
+        """Number of films."""
         return self.normal + self.pneumonia
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the entry of the metadata, ready for JSON."""
+        """Return the JSON-serialisable metadata entry."""
         return asdict(self)
 
 
 def measure_reference(
     probabilities: ArrayLike, distances: ArrayLike, targets: ArrayLike, domain_limit: float
 ) -> Reference:
-    """Sum up a model's answers on films that it did not learn from.
+    """Summarise a model's answers on its validation films.
 
-    Distances have ten bins with as many films in each. Probabilities gather at both ends, so that deciles of all films
-    would see little of the rarer class: their bins part each class into fifths.
+    Distances are split into deciles. Probabilities cluster near 0 and 1, where deciles over all films would hardly
+    resolve the rarer class, so their bin edges are the quintiles of each class.
 
     Parameters
     ----------
     probabilities, distances
-        (N,), what the file itself answers: rounding to int8 moves distances.
+        (N,), the answers of the exported file itself, because int8 rounding changes distances.
     targets
-        (N,), 1 for PNEUMONIA; both classes have films.
+        (N,), 1 for PNEUMONIA. Both classes must have films.
     domain_limit
-        Of the same file.
+        The domain limit of the same file.
     """
     scores, lengths = np.asarray(probabilities, np.float64), np.asarray(distances, np.float64)
-    ill = np.asarray(targets).astype(bool)
-    fifths = np.concatenate([np.quantile(scores[of_class], np.arange(1, 5) / 5) for of_class in (ill, ~ill)])
+    is_pneumonia = np.asarray(targets).astype(bool)
+    by_class = scores[is_pneumonia], scores[~is_pneumonia]
+    quintiles = np.concatenate([np.quantile(of_class, np.arange(1, 5) / 5) for of_class in by_class])
     return Reference(
         out_of_domain=int((lengths > domain_limit).sum()),
-        probability=_histogram(scores, ill, fifths, PROBABILITY),
-        domain_distance=_histogram(lengths, ill, np.quantile(lengths, np.arange(1, 10) / 10), DISTANCE),
+        probability=_histogram(scores, is_pneumonia, quintiles, PROBABILITY),
+        domain_distance=_histogram(lengths, is_pneumonia, np.quantile(lengths, np.arange(1, 10) / 10), DISTANCE),
     )
 
 
 def read_reference(model: ModelInfo) -> Reference:
-    """Read what a model file says of its validation films.
+    """Read the reference from a model's metadata.
 
     Raises
     ------
     ModelError
-        It says nothing of them, or something malformed.
+        The reference is missing or malformed.
     """
     try:
         entry = json.loads(model.metadata["reference"])
@@ -137,32 +138,32 @@ def read_reference(model: ModelInfo) -> Reference:
             raise _malformed(model, error) from error
         raise ModelError(
             model.path.name,
-            "carries no pneumo.reference, how its validation films answered, to compare with",
-            "export it again with this version's pneumo-export, or give another --model",
+            "has no pneumo.reference, which --drift compares films with",
+            "export it again with this version of pneumo-export, or choose another --model",
         ) from None
     except (ValueError, TypeError) as error:
         raise _malformed(model, error) from error
 
 
 def name_quantiles(values: tuple[float, ...]) -> dict[str, float]:
-    """Name values at `QUANTILES`, ready for JSON."""
+    """Map each of `QUANTILES`, as a string, to its value."""
     return dict(zip(map(str, QUANTILES), values, strict=True))
 
 
 def count(values: NDArray[np.float64], edges: ArrayLike) -> NDArray[np.intp]:
-    """Count values, (N,), in the bins that edges, (B - 1,), part: (B,)."""
-    parts = np.asarray(edges, np.float64)
-    return np.bincount(np.searchsorted(parts, values, side="right"), minlength=len(parts) + 1)
+    """Count values (N,) in the bins between edges (B - 1,). Return (B,)."""
+    bounds = np.asarray(edges, np.float64)
+    return np.bincount(np.searchsorted(bounds, values, side="right"), minlength=len(bounds) + 1)
 
 
 def _histogram(
-    values: NDArray[np.float64], ill: NDArray[np.bool_], edges: NDArray[np.float64], digits: str
+    values: NDArray[np.float64], is_pneumonia: NDArray[np.bool_], edges: NDArray[np.float64], digits: str
 ) -> Histogram:
     rounded = sorted({float(digits.format(edge)) for edge in edges})
     return Histogram(
         edges=tuple(rounded),
-        normal=tuple(count(values[~ill], rounded).tolist()),
-        pneumonia=tuple(count(values[ill], rounded).tolist()),
+        normal=tuple(count(values[~is_pneumonia], rounded).tolist()),
+        pneumonia=tuple(count(values[is_pneumonia], rounded).tolist()),
         quantiles=tuple(float(digits.format(value)) for value in np.quantile(values, QUANTILES)),
     )
 

@@ -1,4 +1,4 @@
-"""What the drift check found, for people and for programs."""
+"""Format the result of the drift check as JSON or as text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pneumo_infer.drift.reference import Histogram, Reference, name_quantiles
 Row = tuple[str, str, str, str, str]
 
 
-def as_dict(drift: Drift, reference: Reference, failed: int, model: str) -> dict[str, Any]:
-    """Give the report, ready for JSON; `failed` films could not be read."""
+def as_dict(drift: Drift, reference: Reference, unreadable: int, model: str) -> dict[str, Any]:
+    """Return the report as a JSON-serialisable object. `unreadable` is the number of unreadable films."""
     return {
         **drift.to_dict(),
-        "failed": failed,
+        "unreadable": unreadable,
         "model": model,
         "reference": {
             "films": reference.films,
@@ -28,12 +28,12 @@ def as_dict(drift: Drift, reference: Reference, failed: int, model: str) -> dict
     }
 
 
-def as_text(drift: Drift, reference: Reference, failed: int, model: str) -> str:
-    """Lay the report out as a table, with the verdict below it."""
-    unread = f" ({failed} more could not be read)" if failed else ""
+def as_text(drift: Drift, reference: Reference, unreadable: int, model: str) -> str:
+    """Format the report as a table with the verdict below it."""
+    note = f" ({unreadable} unreadable)" if unreadable else ""
     lines = [
         *(_table(drift, reference) if drift.measures else []),
-        f"{drift.films} films{unread} beside {reference.films} validation films of {model}",
+        f"{drift.films} films{note} compared with {reference.films} validation films of {model}",
         _verdict(drift),
     ]
     return "".join(f"{line.rstrip()}\n" for line in lines)
@@ -76,8 +76,8 @@ def _spread(name: str, number: str, drift: Drift, histogram: Histogram) -> Row:
 
 def _verdict(drift: Drift) -> str:
     if drift.verdict is Verdict.TOO_FEW:
-        return f"too few films: {drift.films} of the {LEAST_FILMS} that a verdict takes"
+        return f"too few films: {drift.films}, but a verdict needs at least {LEAST_FILMS}"
     if drift.verdict is Verdict.LIKE:
-        return "like: nothing here tells these films from those that the model was measured on"
+        return "like: no measure is above its limit; these films look like the validation films"
     above = ", ".join(name for name, measure in drift.measures.items() if not measure.passed)
-    return f"unlike: above its limit is {above}; do not expect the model's measured figures on these films"
+    return f"unlike: above the limit: {above}; the model's published metrics may not hold for these films"

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from pneumo_infer import __version__
-from pneumo_infer.cli.command import IN_THE_ENVIRONMENT, SAMPLES, Command, are_films_alone, main
+from pneumo_infer.cli.command import SAMPLES, Command
+from pneumo_infer.cli.main import ENVIRONMENT_VARIABLES, are_films_alone, main
 from pneumo_infer.cli.options import app
 from pneumo_infer.prediction import RECORD_FIELDS
 
@@ -72,7 +73,7 @@ def test_films_alone_mean_what_the_options_default_to(monkeypatch: pytest.Monkey
 def test_what_needs_no_options(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], environment: dict[str, str], alone: bool
 ) -> None:
-    for name in IN_THE_ENVIRONMENT:
+    for name in ENVIRONMENT_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -96,7 +97,7 @@ def test_bad_films_are_reported_and_the_others_read(folder: Path) -> None:
     assert {name: r["label"] for name, r in records.items() if r["label"]} == {"a.PNG": "NORMAL", "b.png": "PNEUMONIA"}
     for name, problem in {
         "bad.jpeg": "not a JPEG, PNG, TIFF, BMP, WebP or DICOM",
-        "empty.jpeg": "is empty",
+        "empty.jpeg": "empty file",
         "cut.png": "truncated",
         "gone.png": "does not exist",
         "none*.png": "does not exist",
@@ -108,7 +109,7 @@ def test_bad_films_are_reported_and_the_others_read(folder: Path) -> None:
 def test_an_empty_folder_fails_in_its_record(tmp_path: Path) -> None:
     done = run("--json", tmp_path)
     assert done.returncode == 1
-    assert "is a folder without films" in json.loads(done.stdout)["error"]
+    assert "a folder, not a film" in json.loads(done.stdout)["error"]
 
 
 def test_globs(folder: Path) -> None:
@@ -136,11 +137,11 @@ def test_the_table_is_for_people() -> None:
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0
     assert [line.split()[0] for line in lines] == ["outcome", "NORMAL", "PNEUMONIA"]
-    assert "1 NORMAL, 1 PNEUMONIA; 2 in " in done.stderr.decode()
+    assert "1 NORMAL, 1 PNEUMONIA; 2 films in " in done.stderr.decode()
     assert b"\x1b" not in done.stdout + done.stderr
 
 
-def test_the_table_says_why_a_film_needs_review_and_what_failed(tmp_path: Path) -> None:
+def test_the_table_shows_why_films_need_review_or_are_unreadable(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 300), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     (tmp_path / "notes.jpeg").write_text("no film")
@@ -149,9 +150,9 @@ def test_the_table_says_why_a_film_needs_review_and_what_failed(tmp_path: Path) 
     assert done.returncode == 1
     assert rows[0].split()[:2] == ["NEEDS_REVIEW", "out_of_domain"]
     assert rows[0].endswith("noise.png")
-    assert rows[1].startswith("failed")
-    assert "notes.jpeg: is not a JPEG" in rows[1]
-    assert "1 NEEDS_REVIEW (1 out_of_domain), 1 failed; 2 in " in done.stderr.decode()
+    assert rows[1].startswith("unreadable  ")
+    assert "notes.jpeg: not a JPEG" in rows[1]
+    assert "1 NEEDS_REVIEW (1 out_of_domain), 1 unreadable; 2 films in " in done.stderr.decode()
 
 
 def test_output_is_written_whole_or_not_at_all(tmp_path: Path, folder: Path) -> None:
@@ -178,7 +179,7 @@ def test_thresholds() -> None:
     [
         ([], "give a film"),
         (["--no-such-option", NORMAL], "No such option"),
-        (["--threshold", "1.5", NORMAL], "is no probability"),
+        (["--threshold", "1.5", NORMAL], "not a probability"),
         (["--threshold", "best", NORMAL], "has no operating point 'best'"),
         (["--model", "gone.onnx", NORMAL], "does not exist"),
         (["--batch-size", "0", NORMAL], "batch-size"),

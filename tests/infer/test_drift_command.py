@@ -50,27 +50,27 @@ def test_a_folder_like_the_validation_films(model: Path, tmp_path: Path) -> None
     done = run(model, "--drift", draw(tmp_path / "ward", 80))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("like: ")
-    assert done.stdout.splitlines()[-2] == "80 films beside 400 validation films of m.onnx"
+    assert done.stdout.splitlines()[-2] == "80 films compared with 400 validation films of m.onnx"
 
 
 def test_a_folder_unlike_them(model: Path, tmp_path: Path) -> None:
     done = run(model, "--drift", "--json", draw(tmp_path / "ward", 80, brighter=5))
     report = json.loads(done.stdout)
-    assert (done.returncode, report["verdict"], report["films"], report["failed"]) == (1, "unlike", 80, 0)
+    assert (done.returncode, report["verdict"], report["films"], report["unreadable"]) == (1, "unlike", 80, 0)
     assert not report["measures"]["out_of_domain"]["passed"]
     assert report["reference"]["films"] == 400
     assert report["quantiles"]["domain_distance"]["0.5"] > report["reference"]["quantiles"]["domain_distance"]["0.5"]
     rows = run(model, "--drift", tmp_path / "ward").stdout.splitlines()
     assert next(row for row in rows if row.startswith("out of domain")).endswith("above")
-    assert rows[-1].startswith("unlike: above its limit is out_of_domain")
+    assert rows[-1].startswith("unlike: above the limit: out_of_domain")
 
 
 def test_too_few_films_have_an_exit_code_of_their_own(model: Path, tmp_path: Path) -> None:
     done = run(model, "--drift", draw(tmp_path / "ward", 3), tmp_path / "gone.png")
     assert done.returncode == 3
     assert "gone.png: does not exist" in done.stderr
-    assert "3 films (1 more could not be read) beside" in done.stdout
-    assert done.stdout.splitlines()[-1] == f"too few films: 3 of the {LEAST_FILMS} that a verdict takes"
+    assert "3 films (1 unreadable) compared with" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"too few films: 3, but a verdict needs at least {LEAST_FILMS}"
     nothing = run(model, "--drift", "--json", tmp_path / "gone.png")
     assert nothing.returncode == 3
     assert json.loads(nothing.stdout)["films"] == 0
@@ -86,7 +86,7 @@ def test_records_stand_for_their_films(model: Path, tmp_path: Path) -> None:
         del line["reason"]
     records.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"path": "cut off')
     assert json.loads(run(model, "--drift", "--json", records).stdout) == films
-    assert (films["films"], films["failed"]) == (70, 1)
+    assert (films["films"], films["unreadable"]) == (70, 1)
     both = run(model, "--drift", "--json", ward, records)
     assert json.loads(both.stdout) == films
     assert both.stderr == ""  # the film that is none was not read again
@@ -97,9 +97,9 @@ def test_records_stand_for_their_films(model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("notes\n", "line 1: is no record of pneumo-infer"),
-        ('{"path": "a", "model": "m.onnx", "error": null}\n', "line 1: is no record of pneumo-infer"),
-        ('{"path": "a", "model": "other.onnx"}\n', "line 1: was made with model other.onnx, not m.onnx"),
+        ("notes\n", "line 1: not a pneumo-infer record"),
+        ('{"path": "a", "model": "m.onnx", "error": null}\n', "line 1: not a pneumo-infer record"),
+        ('{"path": "a", "model": "other.onnx"}\n', "line 1: made with model other.onnx, not m.onnx"),
         (None, "cannot be read (No such file or directory)"),
     ],
 )
@@ -115,7 +115,7 @@ def test_records_that_cannot_be_used(model: Path, tmp_path: Path, content: str |
 def test_a_model_without_a_reference(tmp_path: Path) -> None:
     done = run(write_model(tmp_path / "old.onnx", METADATA), "--drift", "--demo")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "old.onnx: carries no pneumo.reference" in done.stderr
+    assert "old.onnx: has no pneumo.reference" in done.stderr
     assert "export it again" in done.stderr
 
 

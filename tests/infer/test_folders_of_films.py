@@ -1,4 +1,4 @@
-"""pneumo-infer over many films: interrupted, gone on with, drawn over, and watched in a terminal."""
+"""pneumo-infer on many films: interrupts, --resume, --heatmap, and terminal output."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_an_interrupted_command_resumes_and_reads_each_film_once(folder: Path, t
     file = tmp_path / "records.jsonl"
     code, printed = interrupt_after(20, "--resume", file, "--batch-size", "4", folder, file=file)
     assert code == 130
-    assert f"{file} has whole records; the same command goes on from there" in printed
+    assert f"completed records are in {file}; run the same command again to resume" in printed
     before = file.read_text()
     assert before.endswith("\n")
     assert 20 <= len(before.splitlines()) < 300
@@ -74,7 +74,7 @@ def test_an_interrupted_table_of_values_keeps_its_whole_rows(folder: Path, tmp_p
     arguments = ("--format", "csv", "--output", file, "--batch-size", "4", folder)
     code, printed = interrupt_after(20, *arguments, file=part)
     assert code == 130
-    assert f"the records so far are in {part}" in printed
+    assert f"completed records are in {part}" in printed
     assert not file.exists()
     with part.open(newline="") as rows:
         read = list(csv.reader(rows))
@@ -85,25 +85,25 @@ def test_an_interrupted_table_of_values_keeps_its_whole_rows(folder: Path, tmp_p
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("notes\n", "line 1: is no record of pneumo-infer"),
-        ('{"path": "a"}\n', "line 1: is no record of pneumo-infer"),
-        ('{"path": "a", "model": "other.onnx", "threshold": 0.5}\n', "was made with model other.onnx"),
+        ("notes\n", "line 1: not a pneumo-infer record"),
+        ('{"path": "a"}\n', "line 1: not a pneumo-infer record"),
+        ('{"path": "a", "model": "other.onnx", "threshold": 0.5}\n', "made with model other.onnx"),
     ],
 )
-def test_a_file_that_cannot_be_gone_on_with_is_left_alone(tmp_path: Path, content: str, problem: str) -> None:
+def test_a_file_that_cannot_be_resumed_is_not_changed(tmp_path: Path, content: str, problem: str) -> None:
     file = tmp_path / "records.jsonl"
     file.write_text(content)
     done = run("--resume", file, NORMAL)
     assert done.returncode == 2
     assert problem in done.stderr
     assert file.read_text() == content
-    assert "leave --output out" in run("--resume", file, "--output", tmp_path / "o", NORMAL).stderr
+    assert "not allowed with --output" in run("--resume", file, "--output", tmp_path / "o", NORMAL).stderr
 
 
 def test_a_folder_in_place_of_the_records(tmp_path: Path) -> None:
     done = run("--resume", tmp_path, NORMAL)
     assert done.returncode == 2
-    assert "cannot be gone on with (Is a directory)" in done.stderr
+    assert "cannot be resumed (Is a directory)" in done.stderr
 
 
 def test_overlays_lie_as_the_films_do(tmp_path: Path) -> None:
@@ -164,11 +164,11 @@ def test_a_terminal_gets_colours_and_a_bar(folder: Path) -> None:
     assert all("films," not in row for row in rows)  # the bar and the rows do not share a line
     assert "/300" in sent
     assert "films," in sent
-    assert "200 NORMAL, 100 PNEUMONIA; 300 in " in sent
+    assert "200 NORMAL, 100 PNEUMONIA; 300 films in " in sent
 
 
 def test_few_films_get_no_bar() -> None:
-    assert "/2" not in in_a_terminal("--demo").split(" in ")[0]
+    assert "/2" not in in_a_terminal("--demo").split(" films in ")[0]
 
 
 def test_settings_from_the_environment(tmp_path: Path) -> None:

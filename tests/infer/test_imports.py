@@ -33,7 +33,8 @@ def test_films_alone_wait_for_no_options() -> None:
     loaded = modules_after(
         """
         import contextlib, sys
-        from pneumo_infer.cli.command import SAMPLES, main
+        from pneumo_infer.cli.command import SAMPLES
+        from pneumo_infer.cli.main import main
         sys.argv = ["pneumo-infer", str(SAMPLES / "normal.png")]
         with contextlib.suppress(SystemExit), contextlib.redirect_stdout(sys.stderr):
             main()
@@ -75,8 +76,8 @@ def test_the_public_face_is_complete() -> None:
         "ImageError",
         "Limits",
         "MissingExtraError",
-        "Model",
         "ModelError",
+        "ModelInfo",
         "OperatingPoint",
         "PneumoError",
         "Prediction",

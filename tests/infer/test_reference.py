@@ -46,7 +46,7 @@ def test_equal_answers_share_a_bin() -> None:
 
 
 def test_a_model_without_one_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"m\.onnx: carries no pneumo\.reference.*; export it again"):
+    with pytest.raises(ModelError, match=r"m\.onnx: has no pneumo\.reference.*; export it again"):
         read_reference(model(tmp_path))
 
 

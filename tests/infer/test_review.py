@@ -50,7 +50,7 @@ def test_table_and_closing_line_say_why(model: Path, films: Path) -> None:
         ["NEEDS_REVIEW", "out_of_domain"],
     ]
     assert len({line.index("films/") for line in done.stdout.splitlines()[1:]}) == 1
-    assert "1 NORMAL, 3 NEEDS_REVIEW (2 out_of_domain, 1 uncertain); 4 in " in done.stderr
+    assert "1 NORMAL, 3 NEEDS_REVIEW (2 out_of_domain, 1 uncertain); 4 films in " in done.stderr
 
 
 def test_records_say_why(model: Path, films: Path) -> None:
