@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.errors import ImageError, ModelError
+from pneumo_infer.films.header import FilmHeader, contradictions
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
-from pneumo_infer.films.preprocess import PREPROCESS, fill_up, read_pixels
-from pneumo_infer.films.raster import Film, FilmSource, source_name
+from pneumo_infer.films.preprocess import PREPROCESS, NetworkInput, fill_up, read_network_input
+from pneumo_infer.films.raster import FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.model.info import LABELS, OUTPUTS, ModelInfo, packaged_models, parse_model
 from pneumo_infer.model.session import Device, open_session
-from pneumo_infer.prediction import NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTAIN, Prediction
+from pneumo_infer.prediction import HEADER, NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTAIN, Prediction
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -101,7 +102,7 @@ class Classifier:
         ImageError
             The film cannot be read.
         """
-        return self._classify([(source_name(film), read_pixels(film, self.limits))], batch_size=1)[0]
+        return self._classify([(source_name(film), read_network_input(film, self.limits))], batch_size=1)[0]
 
     def predict_many(self, films: Iterable[FilmSource], batch_size: int = 16) -> Iterator[Prediction]:
         """Classify films in batches, lazily and in order, and decode the next batch while the network runs.
@@ -129,26 +130,26 @@ class Classifier:
         return (prediction for batch in batches for prediction in self._classify_batch(batch, batch_size))
 
     def _classify_batch(self, batch: list[ReadFilm], batch_size: int) -> Iterator[Prediction]:
-        films = [(name, pixels) for name, pixels in batch if not isinstance(pixels, ImageError)]
+        films = [(name, film) for name, film in batch if not isinstance(film, ImageError)]
         predictions = iter(self._classify(films, batch_size) if films else [])
         for name, read in batch:
             yield self._unreadable(name, read) if isinstance(read, ImageError) else next(predictions)
 
-    def _classify(self, films: list[tuple[str, Film]], batch_size: int) -> list[Prediction]:
-        image = np.stack([pixels for _, pixels in films])[:, :, :, None]
+    def _classify(self, films: list[tuple[str, NetworkInput]], batch_size: int) -> list[Prediction]:
+        image = np.stack([film.pixels for _, film in films])[:, :, :, None]
         if self.device == "cuda":
             image = fill_up(image, batch_size)
         outputs = dict(zip(OUTPUTS, self._open_session().run(OUTPUTS, {"image": image}), strict=True))
         return [
-            self._prediction(name, {key: values[row] for key, values in outputs.items()})
-            for row, (name, _) in enumerate(films)
+            self._prediction(name, film, {key: values[row] for key, values in outputs.items()})
+            for row, (name, film) in enumerate(films)
         ]
 
-    def _prediction(self, name: str, outputs: dict[str, NDArray[np.float32]]) -> Prediction:
+    def _prediction(self, name: str, film: NetworkInput, outputs: dict[str, NDArray[np.float32]]) -> Prediction:
         probability = float(outputs["probability"])
         distance = float(outputs["domain_distance"])
         in_domain = distance <= self.model.domain_limit
-        reason = self._reason_for_review(probability, in_domain)
+        reason = self._reason_for_review(probability, in_domain, film.header)
         label = LABELS[probability >= self.threshold]
         return Prediction(
             path=name,
@@ -160,12 +161,14 @@ class Classifier:
             operating_point=self.operating_point,
             in_domain=in_domain,
             domain_distance=distance,
-            heatmap=outputs["heatmap"],
+            heatmap=film.place(outputs["heatmap"]),
             model=self.model.path.name,
             device=self.device,
         )
 
-    def _reason_for_review(self, probability: float, in_domain: bool) -> str | None:
+    def _reason_for_review(self, probability: float, in_domain: bool, header: FilmHeader | None) -> str | None:
+        if header is not None and contradictions(header, self.model.population):
+            return HEADER
         if not in_domain:  # checked first, because the probability of such a film is meaningless
             return OUT_OF_DOMAIN
         low, high = self.model.uncertain_band or (np.inf, -np.inf)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NEEDS_REVIEW = "NEEDS_REVIEW"
 OUTCOMES = ("NORMAL", "PNEUMONIA", NEEDS_REVIEW)
-UNCERTAIN, OUT_OF_DOMAIN = "uncertain", "out_of_domain"
+UNCERTAIN, OUT_OF_DOMAIN, HEADER = "uncertain", "out_of_domain", "header"
 RECORD_FIELDS = (
     "path",
     "outcome",
@@ -45,8 +45,9 @@ class Prediction:
     outcome
         The label, `NORMAL` or `PNEUMONIA`, or `NEEDS_REVIEW` if a qualified reader must decide.
     reason
-        Why the film needs review: `out_of_domain` (it is unlike the training films) or `uncertain` (its probability is
-        in the model's uncertain band). If both apply, the reason is `out_of_domain`, because the probability of such a
+        Why the film needs review: `header` (its DICOM header says that it is not what the model knows, such as a
+        lateral view or an adult), `out_of_domain` (it is unlike the training films) or `uncertain` (its probability is
+        in the model's uncertain band). If several apply, it is the first of these, because the probability of such a
         film is meaningless. None if the film needs no review.
     label
         PNEUMONIA if `probability >= threshold`, otherwise NORMAL.

@@ -1,4 +1,4 @@
-"""Convert a DICOM film to greyscale in the order of PS3.4 N.2: modality transform, VOI transform, polarity."""
+"""Read DICOM files: pydicom parses and decodes them, `greyscale` applies the transforms of the standard."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.errors import ImageError
+from pneumo_infer.films.header import FilmHeader, read_header
 from pneumo_infer.limits import Limits
 
 if TYPE_CHECKING:
@@ -16,19 +17,31 @@ if TYPE_CHECKING:
 
 MAGIC_OFFSET, MAGIC = 128, b"DICM"  # PS3.10 7.1
 FILE_SUFFIXES = (".dcm", ".dicom")
+# The first group of a data set without a preamble: file meta information, or identification (PS3.6).
+FIRST_GROUPS = (2, 8)
+PIXEL_DATA = b"\xe0\x7f\x10\x00"  # the tag (7FE0,0010), little-endian
 
 
 def is_dicom(encoded: bytes) -> bool:
-    """Return whether the bytes start with the preamble and prefix of a DICOM file."""
-    return encoded[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] == MAGIC
+    """Return whether the bytes are a DICOM file, or begin like the data set of one without a preamble."""
+    return encoded[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] == MAGIC or _begins_like_a_data_set(encoded)
 
 
-def read_dicom(encoded: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
+def _begins_like_a_data_set(encoded: bytes) -> bool:
+    """Whether the first element has a tag of the first groups, and a length that fits into the file."""
+    if len(encoded) < MAGIC_OFFSET + len(MAGIC):
+        return False
+    group, element = (int.from_bytes(encoded[at : at + 2], "little") for at in (0, 2))
+    explicit = encoded[4:6].isalpha() and encoded[4:6].isupper()
+    length = int.from_bytes(encoded[6:8] if explicit else encoded[4:8], "little")
+    return group in FIRST_GROUPS and element < 0x100 and length < 2**10
+
+
+def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.uint8], FilmHeader]:
     """Read a single-frame DICOM film.
 
-    Greyscale films go through the modality LUT or rescale (PS3.3 C.11.1) and the VOI LUT or the first window (C.11.2).
-    MONOCHROME1 films are then inverted (C.7.6.3.1.2). The full output range of these transforms, not the film's own
-    minimum and maximum, is mapped to 0..255. Without a VOI transform this is the range of the stored bits.
+    Greyscale films go through the transforms of `pneumo_infer.films.greyscale`. The full output range of these, not the
+    film's own minimum and maximum, is mapped to 0..255. Without a VOI transform this is the range of the stored bits.
 
     Parameters
     ----------
@@ -41,8 +54,8 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
 
     Returns
     -------
-    numpy.ndarray
-        uint8 (H, W), 0 = black; uint8 (H, W, 3) for colour files.
+    tuple
+        The pixels, uint8 (H, W), 0 = black, or uint8 (H, W, 3) for colour files; and the header.
 
     Raises
     ------
@@ -51,20 +64,20 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
     """
     try:
         import pydicom
-        from pydicom.pixels import pixel_array
 
-        from pneumo_infer.films.dicom_jpeg import DECODER_DEPENDENCIES, PLUGIN
+        from pneumo_infer.films import dicom_decoders
     except ModuleNotFoundError:
         raise ImageError(name, "DICOM files require pydicom", "run: pip install 'pneumo-infer[dicom]'") from None
     try:
-        film = pydicom.dcmread(io.BytesIO(encoded))
+        film = pydicom.dcmread(io.BytesIO(encoded), force=True)
+        if "PixelData" not in film and PIXEL_DATA in encoded:
+            raise ImageError(name, "truncated within its pixels", "copy the film again from its source")
         _check_readable(film, name, limits)
-        compressed = film.file_meta.get("TransferSyntaxUID") in DECODER_DEPENDENCIES
-        return _displayed(film, pixel_array(film, decoding_plugin=PLUGIN if compressed else ""))
+        return _displayed(film, dicom_decoders.decode(film)), read_header(film)
     except ImageError:
         raise
     except Exception as error:  # pydicom and its decoders raise many kinds of exceptions on damaged files
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(name, f"cannot be read as DICOM ({reason})", "export the film again or as PNG") from error
 
 
@@ -77,38 +90,17 @@ def _check_readable(film: Dataset, name: str, limits: Limits) -> None:
     limits.require_pixels(film.Columns, film.Rows, name)
 
 
-def _displayed(film: Dataset, stored: NDArray[Any]) -> NDArray[np.uint8]:
-    from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+def _displayed(film: Dataset, cells: NDArray[Any]) -> NDArray[np.uint8]:
+    from pydicom.pixels import apply_color_lut
+
+    from pneumo_infer.films.greyscale import displayed
 
     if film.PhotometricInterpretation == "PALETTE COLOR":
-        return _to_eight_bits(apply_color_lut(stored, film), 0, 2 ** film.RedPaletteColorLookupTableDescriptor[2] - 1)
-    if stored.ndim == 3:  # pydicom has already converted the colours to RGB
-        return _to_eight_bits(stored, 0, 2**film.BitsStored - 1)
-    low, high = _displayed_range(film)
-    if film.get("VOILUTSequence"):
-        # pydicom 3.0 truncates the indices into 8-bit tables to 8 bits. Declaring 16 bits changes no entry.
-        film.VOILUTSequence[0].LUTDescriptor[2] = max(film.VOILUTSequence[0].LUTDescriptor[2], 16)
-    values = apply_voi_lut(apply_modality_lut(stored, film), film)
-    if film.PhotometricInterpretation == "MONOCHROME1":
-        values = low + high - values.astype(np.float64)
-    return _to_eight_bits(values, low, high)
+        return _to_eight_bits(apply_color_lut(cells, film), 2 ** film.RedPaletteColorLookupTableDescriptor[2] - 1)
+    if cells.ndim == 3:  # already converted to RGB
+        return _to_eight_bits(cells, 2**film.BitsStored - 1)
+    return displayed(cells, film)
 
 
-def _displayed_range(film: Dataset) -> tuple[float, float]:
-    """Return the smallest and largest value that the modality and VOI transforms can produce."""
-    from pydicom.pixels import apply_modality_lut, apply_windowing
-
-    if film.get("VOILUTSequence"):
-        return 0.0, 2.0 ** film.VOILUTSequence[0].LUTDescriptor[2] - 1
-    if film.get("WindowWidth") is not None and film.get("WindowCenter") is not None:
-        ends = apply_windowing(np.array([-1e12, 1e12]), film)  # values outside a window are clipped to its ends
-        return float(ends.min()), float(ends.max())
-    bits, signed = film.BitsStored, film.PixelRepresentation == 1
-    stored = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    ends = apply_modality_lut(np.array(stored), film)
-    return float(ends.min()), float(ends.max())
-
-
-def _to_eight_bits(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    share = (values.astype(np.float64) - low) / max(high - low, 1.0)
-    return np.round(share * 255).clip(0, 255).astype(np.uint8)
+def _to_eight_bits(values: NDArray[Any], white: int) -> NDArray[np.uint8]:
+    return np.round(values.astype(np.float64) / white * 255).clip(0, 255).astype(np.uint8)

@@ -8,11 +8,11 @@ from itertools import islice
 from typing import TypeAlias
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.films.preprocess import read_pixels
-from pneumo_infer.films.raster import Film, FilmSource, source_name
+from pneumo_infer.films.preprocess import NetworkInput, read_network_input
+from pneumo_infer.films.raster import FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
 
-ReadFilm: TypeAlias = "tuple[str, Film | ImageError]"
+ReadFilm: TypeAlias = "tuple[str, NetworkInput | ImageError]"
 
 
 def read_batches(
@@ -37,7 +37,7 @@ def read_batches(
     Yields
     ------
     list of tuple
-        Each film's name, and its pixels, uint8 (224, 224), or the ImageError if it cannot be read.
+        Each film's name, and its network input, or the ImageError if it cannot be read.
     """
     if batch_size == 1:
         return ([(source_name(film), _read_or_error(film, limits))] for film in films)
@@ -62,8 +62,8 @@ def _read_ahead(films: Iterator[FilmSource], batch_size: int, threads: int, limi
 
 def _submit(
     pool: ThreadPoolExecutor, films: Iterator[FilmSource], count: int, limits: Limits
-) -> tuple[list[tuple[str, Future[Film | ImageError]]], Exception | None]:
-    submitted: list[tuple[str, Future[Film | ImageError]]] = []
+) -> tuple[list[tuple[str, Future[NetworkInput | ImageError]]], Exception | None]:
+    submitted: list[tuple[str, Future[NetworkInput | ImageError]]] = []
     try:
         submitted.extend(
             (source_name(film), pool.submit(_read_or_error, film, limits)) for film in islice(films, count)
@@ -73,8 +73,8 @@ def _submit(
     return submitted, None
 
 
-def _read_or_error(film: FilmSource, limits: Limits) -> Film | ImageError:
+def _read_or_error(film: FilmSource, limits: Limits) -> NetworkInput | ImageError:
     try:
-        return read_pixels(film, limits)
+        return read_network_input(film, limits)
     except ImageError as error:
         return error

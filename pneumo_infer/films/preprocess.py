@@ -1,13 +1,17 @@
-"""Resize a greyscale film to the network's input. Nothing else in the project resizes films."""
+"""Crop and resize a greyscale film to the network's input. Nothing else in the project resizes films."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from pneumo_infer.films.raster import Film, FilmSource, read_grey
+from pneumo_infer.films.borders import content_box
+from pneumo_infer.films.header import FilmHeader
+from pneumo_infer.films.raster import Film, FilmSource, GreyFilm, read_grey
 from pneumo_infer.limits import LIMITS, Limits
 
 NETWORK_SIZE = 224
@@ -16,12 +20,57 @@ NETWORK_SIZE = 224
 LEAST_DECODED_SIDE = 416
 # Every model file stores this string; a model with a different one is rejected.
 PREPROCESS = json.dumps(
-    {"version": 1, "size": [NETWORK_SIZE, NETWORK_SIZE], "resize": "squash, Pillow bilinear with antialiasing"}
+    {
+        "version": 2,
+        "crop": "uniform borders of at least a twelfth of their side, up to half of it",
+        "size": [NETWORK_SIZE, NETWORK_SIZE],
+        "resize": "squash, Pillow bilinear with antialiasing",
+    }
 )
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkInput:
+    """A film as the network sees it.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (224, 224), 0 = black.
+    crop
+        The part of the film that `pixels` shows: left, top, right and bottom as fractions of its width and height.
+    header
+        The header of a DICOM film.
+    """
+
+    pixels: Film
+    crop: tuple[float, float, float, float]
+    header: FilmHeader | None = None
+
+    def place(self, heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Place a heatmap of the network's input, float32 (S, S), on the whole film; 0 on cropped borders."""
+        if self.crop == (0.0, 0.0, 1.0, 1.0):
+            return heatmap
+        size = len(heatmap)
+        left, top, right, bottom = self.crop
+        middles = (np.arange(size) + 0.5) / size
+        rows, columns = (middles - top) / (bottom - top), (middles - left) / (right - left)
+        placed = _between(_between(heatmap, rows).T, columns).T
+        inside = ((rows > 0) & (rows < 1))[:, None] & ((columns > 0) & (columns < 1))
+        return np.where(inside, placed, 0).astype(np.float32)
+
+
+def _between(lines: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Interpolate linearly between lines whose middles are spread evenly over 0..1."""
+    at = (places * len(lines) - 0.5).clip(0, len(lines) - 1)
+    before = np.floor(at).astype(np.intp)
+    after = np.minimum(before + 1, len(lines) - 1)
+    share = (at - before)[:, None]
+    return np.asarray((1 - share) * lines[before] + share * lines[after])
+
+
 def film_to_pixels(film: Film) -> Film:
-    """Resize a greyscale film to the network's square input.
+    """Crop uniform borders off a greyscale film, and resize it to the network's square input.
 
     The aspect ratio is not kept, because it was not kept in the public 224-px training films. Of Pillow's filters,
     bilinear comes closest to how those were made: over 89 films that exist at full size and at 224 px, it differs by
@@ -35,13 +84,13 @@ def film_to_pixels(film: Film) -> Film:
     Returns
     -------
     numpy.ndarray
-        uint8 (224, 224). A film that already has this size is returned unchanged.
+        uint8 (224, 224). A film that already has this size and no borders is returned unchanged.
     """
-    return _resize(Image.fromarray(film))
+    return _network_input(GreyFilm(Image.fromarray(film))).pixels
 
 
 def read_pixels(source: FilmSource, limits: Limits = LIMITS) -> Film:
-    """Read a film and resize it to the network's input.
+    """Read a film, and return only the pixels of its network input.
 
     Parameters
     ----------
@@ -60,13 +109,37 @@ def read_pixels(source: FilmSource, limits: Limits = LIMITS) -> Film:
     ImageError
         The source cannot be read as a film.
     """
-    return _resize(read_grey(source, limits, LEAST_DECODED_SIDE))
+    return read_network_input(source, limits).pixels
 
 
-def _resize(film: Image.Image) -> Film:
+def read_network_input(source: FilmSource, limits: Limits = LIMITS) -> NetworkInput:
+    """Read a film, crop its uniform borders and resize it to the network's input.
+
+    Parameters
+    ----------
+    source
+        Anything `pneumo_infer.films.raster.read_film` accepts.
+    limits
+        Size limits.
+
+    Raises
+    ------
+    ImageError
+        The source cannot be read as a film.
+    """
+    return _network_input(read_grey(source, limits, LEAST_DECODED_SIDE))
+
+
+def _network_input(grey: GreyFilm) -> NetworkInput:
+    film = grey.image
+    left, top, right, bottom = box = content_box(np.asarray(film))
+    width, height = film.size
+    if box != (0, 0, width, height):
+        film = film.crop(box)  # before resizing, so that no pixel of a border is averaged in
     if film.size != (NETWORK_SIZE, NETWORK_SIZE):
         film = film.resize((NETWORK_SIZE, NETWORK_SIZE), Image.Resampling.BILINEAR)
-    return np.array(film, dtype=np.uint8)
+    crop = (left / width, top / height, right / width, bottom / height)
+    return NetworkInput(np.array(film, dtype=np.uint8), crop, grey.header)
 
 
 def fill_up(films: Film, batch_size: int) -> Film:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -14,17 +15,21 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pneumo_infer.errors import ImageError
 from pneumo_infer.films import dicom
+from pneumo_infer.films.header import FilmHeader
 from pneumo_infer.limits import LIMITS, Limits
 
 Film: TypeAlias = NDArray[np.uint8]
 FilmSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any]"
 
-FILE_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-FILE_SUFFIXES = (".jpeg", ".jpg", ".png", ".tiff", ".tif", ".bmp", ".webp", *dicom.FILE_SUFFIXES)
-FORMAT_NAMES = "JPEG, PNG, TIFF, BMP, WebP or DICOM"
+FILE_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "JPEG2000")  # those first that Pillow loads at once
+FILE_SUFFIXES = (".jpeg", ".jpg", ".jp2", ".png", ".tiff", ".tif", ".bmp", ".webp", *dicom.FILE_SUFFIXES)
+FORMAT_NAMES = "JPEG, JPEG 2000, PNG, TIFF, BMP, WebP or DICOM"
 CHUNK_SIZE = 2**16  # bytes
 ORIENTATION, UPRIGHT = 274, 1  # Exif 2.32, section 4.6.4
 TIFF_BITS, TIFF_POLARITY, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
+TIFF_SAMPLE_FORMAT, UNSIGNED = 339, 1  # TIFF 6.0, section 19
+# Depths of detectors and files. A file of 16 or 32 bits rarely says how many of them its pixels use.
+DEPTHS = (8, 10, 12, 14, 16)
 
 
 def read_film(source: FilmSource, limits: Limits = LIMITS, least_side: int | None = None) -> Film:
@@ -33,11 +38,11 @@ def read_film(source: FilmSource, limits: Limits = LIMITS, least_side: int | Non
     Parameters
     ----------
     source
-        A JPEG, PNG, TIFF, BMP or WebP file (greyscale or colour, 1 to 16 bits) or a DICOM file (needs the extra
-        `dicom`), as a path, bytes or a binary stream positioned at its start; a Pillow image; or an array of shape
-        (H, W) or (H, W, 1|3). White is 255 in uint8, 65535 in uint16, True in bool and 1 in floating-point arrays. In
-        other integer types white is 255 if no pixel is above 255, else 65535, because such arrays usually hold
-        converted 8-bit or 16-bit pixels.
+        A JPEG, JPEG 2000, PNG, TIFF, BMP or WebP file (greyscale or colour, 1 to 32 bits) or a DICOM file (needs the
+        extra `dicom`), as a path, bytes or a binary stream positioned at its start; a Pillow image; or an array of
+        shape (H, W) or (H, W, 1|3). White is 255 in uint8, True in bool and 1 in floating-point arrays. In larger
+        integers, white is the largest value of the depth in use: the smallest of 8, 10, 12, 14 and 16 bits that holds
+        the film's maximum, because such files usually hold detector pixels of fewer bits.
     limits
         Size limits.
     least_side
@@ -57,22 +62,31 @@ def read_film(source: FilmSource, limits: Limits = LIMITS, least_side: int | Non
     ImageError
         The source is missing, empty, damaged, in an unsupported format, or larger than the limits.
     """
-    return np.array(read_grey(source, limits, least_side), dtype=np.uint8)
+    return np.array(read_grey(source, limits, least_side).image, dtype=np.uint8)
 
 
-def read_grey(source: FilmSource, limits: Limits = LIMITS, least_side: int | None = None) -> Image.Image:
-    """Read a film like `read_film`, but return a Pillow image of mode `L`."""
+@dataclass(frozen=True, slots=True)
+class GreyFilm:
+    """A film as a Pillow image of mode `L`, and its header if it is a DICOM file."""
+
+    image: Image.Image
+    header: FilmHeader | None = None
+
+
+def read_grey(source: FilmSource, limits: Limits = LIMITS, least_side: int | None = None) -> GreyFilm:
+    """Read a film like `read_film`, but return it as a Pillow image with its header."""
     name = source_name(source)
     if isinstance(source, np.ndarray):
-        return _array_to_grey(source, name, limits)
+        return GreyFilm(_array_to_grey(source, name, limits))
     if isinstance(source, Image.Image):
-        return _decode(source, name, limits)
+        return GreyFilm(_decode(source, name, limits))
     encoded = _read_bytes(source, name, limits)
     if not encoded:
         raise ImageError(name, "empty file", "copy the film again from its source")
     if dicom.is_dicom(encoded):
-        return _array_to_grey(dicom.read_dicom(encoded, name, limits), name, limits)
-    return _decode(_open(encoded, name, limits, least_side), name, limits)
+        pixels, header = dicom.read_dicom(encoded, name, limits)
+        return GreyFilm(_array_to_grey(pixels, name, limits), header)
+    return GreyFilm(_decode(_open(encoded, name, limits, least_side), name, limits))
 
 
 def source_name(source: FilmSource) -> str:
@@ -132,9 +146,9 @@ def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> 
         image = Image.open(io.BytesIO(encoded), formats=FILE_FORMATS)
         limits.require_pixels(*image.size, name)
         frames = getattr(image, "n_frames", 1)
-        if frames > 1:
+        if frames > 1 and image.format != "MPO":  # of which phones add frames for depth
             raise ImageError(name, f"has {frames} frames", "export a single frame")
-        if image.format == "JPEG":
+        if image.format in ("JPEG", "MPO"):
             size = None if least_side is None else (least_side, least_side)
             image.draft("L", size)  # decode straight to luma, at the smallest sufficient size
             image.decodermaxblock = len(encoded)  # one block: some rows at block boundaries are decoded twice
@@ -164,7 +178,7 @@ def _decode(image: Image.Image, name: str, limits: Limits) -> Image.Image:
 
 def _to_grey(image: Image.Image, tags: Mapping[int, Any], name: str) -> Image.Image:
     if image.mode.startswith("I"):  # more than 8 bits: I;16, I;16B, and I in older versions of Pillow
-        return Image.fromarray(_deep_to_grey(np.asarray(image), tags))
+        return Image.fromarray(_deep_to_grey(np.asarray(image), tags, name))
     if image.mode == "F":
         raise ImageError(name, "has floating-point pixels of unknown range", "scale them to 0..1 and pass an array")
     if image.has_transparency_data:
@@ -173,9 +187,12 @@ def _to_grey(image: Image.Image, tags: Mapping[int, Any], name: str) -> Image.Im
     return image if image.mode == "L" else image.convert("L")
 
 
-def _deep_to_grey(pixels: NDArray[Any], tags: Mapping[int, Any]) -> Film:
-    white = 2 ** tags.get(TIFF_BITS, (16,))[0] - 1
-    grey = _to_eight_bits(pixels.clip(0, white), white)
+def _deep_to_grey(pixels: NDArray[Any], tags: Mapping[int, Any], name: str) -> Film:
+    declared = tags.get(TIFF_BITS, (16,))[0]
+    if pixels.dtype == np.int32 and declared == 32 and tags.get(TIFF_SAMPLE_FORMAT, (UNSIGNED,))[0] == UNSIGNED:
+        pixels = pixels.view(np.uint32)  # Pillow knows no unsigned pixels of 32 bits
+    white = 2**declared - 1 if declared in DEPTHS[:-1] else _white(pixels, name)
+    grey = _to_eight_bits(pixels, white)
     # Pillow inverts WhiteIsZero films itself, but only those with 8 bits.
     return np.uint8(255) - grey if tags.get(TIFF_POLARITY) == WHITE_IS_ZERO else grey
 
@@ -198,11 +215,11 @@ def _white(array: NDArray[Any], name: str) -> int:
     if array.dtype == np.bool_:
         return 1
     low, high = array.min(), array.max()
-    if array.dtype.kind == "f":
-        white, remedy = 1, "scale them so that 1 is white"
-    else:
-        white, remedy = 255 if high <= 255 and array.dtype != np.uint16 else 65535, "scale them to uint8 or uint16"
+    white = 1
+    if array.dtype.kind != "f":
+        white = 2 ** next((bits for bits in DEPTHS if high < 2**bits), int(high).bit_length()) - 1
     if not (low >= 0 and high <= white):  # written this way so that NaN is rejected too
+        remedy = "scale them so that 1 is white" if array.dtype.kind == "f" else "scale them to uint8 or uint16"
         raise ImageError(name, f"has pixels outside 0..{white}", remedy)
     return white
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumo_infer.errors import ModelError
+from pneumo_infer.films.header import Population
 from pneumo_infer.model.checksum import listed_digest
 
 SCHEMA = "1"
@@ -72,6 +73,8 @@ class ModelInfo:
         Films with a `domain_distance` above this limit are out of domain.
     uncertain_band
         Lower and upper bound of the probabilities that need review; None if the model has no such band.
+    population
+        The patients and views that the model was trained on; None if the file does not say.
     metadata
         All `pneumo.*` entries of the file, unparsed, keyed without the prefix.
     """
@@ -81,6 +84,7 @@ class ModelInfo:
     default_operating_point: str
     domain_limit: float
     uncertain_band: tuple[float, float] | None
+    population: Population | None
     metadata: Mapping[str, str]
 
     def operating_point(self, name: str | None = None) -> OperatingPoint:
@@ -162,6 +166,7 @@ def parse_model(
             default_operating_point=entries["default_operating_point"],
             domain_limit=float(json.loads(entries["domain_limit"])),
             uncertain_band=_band(json.loads(entries.get("uncertain_band", "null"))),
+            population=Population.from_dict(json.loads(entries["population"])) if "population" in entries else None,
             metadata=entries,
         )
     except ModelError:

@@ -29,12 +29,12 @@ def readers() -> list[str]:
 def test_order_is_kept_and_bad_films_spoil_only_themselves(batch_size: int) -> None:
     films = [b"no film" if level % 5 == 3 else grey(level) for level in range(40)]
     read = [entry for batch in read_batches(films, batch_size, threads=4) for entry in batch]
-    for level, (_, pixels) in enumerate(read):
+    for level, (_, film) in enumerate(read):
         if level % 5 == 3:
-            assert isinstance(pixels, ImageError)
+            assert isinstance(film, ImageError)
         else:
-            assert not isinstance(pixels, ImageError)
-            assert pixels[0, 0] == level
+            assert not isinstance(film, ImageError)
+            assert film.pixels[0, 0] == level
     assert readers() == []
 
 
