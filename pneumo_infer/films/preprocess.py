@@ -20,12 +20,7 @@ NETWORK_SIZE = 224
 LEAST_DECODED_SIDE = 416
 # Every model file stores this string; a model with a different one is rejected.
 PREPROCESS = json.dumps(
-    {
-        "version": 2,
-        "crop": "uniform borders of at least a twelfth of their side, up to half of it",
-        "size": [NETWORK_SIZE, NETWORK_SIZE],
-        "resize": "squash, Pillow bilinear with antialiasing",
-    }
+    {"version": 1, "size": [NETWORK_SIZE, NETWORK_SIZE], "resize": "squash, Pillow bilinear with antialiasing"}
 )
 
 

@@ -45,7 +45,7 @@ def test_the_command_writes_parquet(folder: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 2
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
 
 
 def test_a_killed_worker_loses_no_film_and_repeats_none(folder: Path, tmp_path: Path) -> None:

@@ -51,14 +51,14 @@ def test_the_same_film_gives_the_same_answer(tmp_path: Path) -> None:
         assert answers == dict.fromkeys(lossless, expected)
 
 
-def test_a_film_compressed_anew_is_hardly_another() -> None:
+def test_a_film_compressed_again_is_hardly_another() -> None:
     classifier = Classifier(device="cpu")
     moved = {}
     for path in [*SAMPLES.glob("*.png"), *FULL_SIZE]:
         film = read_film(path)
         expected = classifier.predict(film).probability
-        anew = encode(film, "JPEG", quality=95)
-        for name, source in {"file": path, "anew": anew, "anew, whole": read_film(anew)}.items():
+        again = encode(film, "JPEG", quality=95)
+        for name, source in {"file": path, "again": again, "again, whole": read_film(again)}.items():
             moved[path.name, name] = abs(classifier.predict(source).probability - expected)
     furthest = dict(sorted(moved.items(), key=lambda item: item[1])[-5:])
     assert max(furthest.values()) < 0.02, furthest

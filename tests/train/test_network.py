@@ -76,9 +76,7 @@ def test_the_logit_is_the_sum_of_evidence(pooling: Literal["film", "lungs"]) -> 
 def test_heatmaps_come_from_the_trunk(trunk: keras.Model) -> None:
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 1), dtype=np.uint8)
     heatmaps = heatmaps_of(trunk)
-    assert heatmaps is not None
     np.testing.assert_allclose(heatmaps(films), trunk(films.astype(np.float32))["heatmap"], rtol=1e-5, atol=1e-7)
-    assert heatmaps_of(keras.Model(trunk.input, {"logit": trunk.output["logit"]})) is None
 
 
 def test_evidence_counts_where_the_network_sees_lung() -> None:
