@@ -23,7 +23,14 @@ class PneumoError(Exception):
         What is wrong.
     remedy
         What the user can do about it.
+
+    Attributes
+    ----------
+    exit_code
+        With which a command ends because of the error.
     """
+
+    exit_code = 2
 
     def __init__(self, subject: str, problem: str, remedy: str) -> None:
         super().__init__(subject, problem, remedy)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumo_export.targets import FORMATS
-from pneumo_infer.errors import MissingExtraError, PneumoError
+from pneumo_infer.cli.exit_codes import exit_codes
+from pneumo_infer.errors import MissingExtraError
 from pneumo_train.import_quietly import import_quietly
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def export(
         return
     if to not in FORMATS:
         raise typer.BadParameter(f"choose from {', '.join(FORMATS)}", param_hint="--to")
-    with _exit_codes():
+    with exit_codes("pneumo-export"):
         for proof in _export(to, model, precision, data, output, least_films):
             _print_gates(proof)
 
@@ -84,7 +85,7 @@ def check(
     least_films: Annotated[int, LEAST_FILMS] = 256,
 ) -> None:
     """Repeat the parity check on an exported file."""
-    with _exit_codes():
+    with exit_codes("pneumo-export"):
         with _export_extra(), import_quietly():
             from pneumo_export.parity.recheck import check_file
         proof = check_file(file, against, data, least_films)
@@ -118,26 +119,6 @@ def _export_extra() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name).partition(".")[0], "export") from None
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as stop:
-        typer.echo("pneumo-export: interrupted; nothing was written", err=True)
-        raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0)) from None
-    except MissingExtraError as error:
-        _fail(error, 2)
-    except PneumoError as error:
-        from pneumo_export.errors import GraphError, ParityError
-
-        _fail(error, 1 if isinstance(error, (GraphError, ParityError)) else 2)
-
-
-def _fail(error: PneumoError, code: int) -> None:
-    typer.echo(f"pneumo-export: {error}", err=True)
-    raise typer.Exit(code) from None
 
 
 def _print_gates(proof: Proof) -> None:

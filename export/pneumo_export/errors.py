@@ -12,6 +12,10 @@ class ExportError(PneumoError, ValueError):
 class GraphError(PneumoError, ValueError):
     """An ONNX file breaks the contract, or was made from another Keras model."""
 
+    exit_code = 1
+
 
 class ParityError(PneumoError, ValueError):
     """The outputs of an ONNX file differ from those of its Keras model by more than the limits allow."""
+
+    exit_code = 1

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumo_infer.cli.console import Tally, print_stderr, progress_bar
+from pneumo_infer.cli.exit_codes import exit_codes
 from pneumo_infer.cli.output import Destination
 from pneumo_infer.cli.records import Format, write_records
 from pneumo_infer.cli.resume import finished_films
-from pneumo_infer.errors import PneumoError
 from pneumo_infer.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -50,8 +50,18 @@ class Command:
     drift: bool = False
 
     def run(self) -> int:
-        """Run the command and return its exit code."""
+        """Run the command and return its exit code.
+
+        Raises
+        ------
+        SystemExit
+            An error or an interrupt ended the command.
+        """
         destination = Destination(self.form, self.output, self.resume)
+        with exit_codes("pneumo-infer", lambda: "no report" if self.drift else destination.after_interrupt()):
+            return self._run(destination)
+
+    def _run(self, destination: Destination) -> int:
         # A film above Pillow's own limit has an error in its record; Pillow's warning would only repeat it.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         try:
@@ -63,15 +73,9 @@ class Command:
 
                 return check_drift(classifier, self.films, self.batch_size, destination)
             has_errors = self.films and self._read_films(classifier, destination)
-        except PneumoError as error:
-            print_stderr(error)
-            return 2
         except BrokenPipeError:  # the reading process, such as `head`, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        except KeyboardInterrupt:
-            print_stderr("interrupted" if self.drift else f"interrupted; {destination.after_interrupt()}")
-            return 130
         return 1 if has_errors else 0
 
     def _open_classifier(self) -> Classifier:

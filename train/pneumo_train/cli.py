@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
@@ -14,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from pneumo_infer.errors import MissingExtraError, PneumoError
+from pneumo_infer.cli.exit_codes import exit_codes
+from pneumo_infer.errors import MissingExtraError
 from pneumo_train.import_quietly import import_quietly
 from pneumo_train.malloc_tuning import keep_freed_memory
 
@@ -33,6 +31,8 @@ MIXED_PRECISION = typer.Option("--mixed-precision", help="Compute in bfloat16, o
 PATIENTS = typer.Option(help="CSV file with the columns path and patient, if file names do not identify patients.")
 OOD_FILMS = typer.Option(help="Folder of out-of-domain films, with a subfolder for each kind.")
 CACHE = typer.Option(help="Folder for decoded films. Default: the user's cache folder.")
+
+PROGRAM = "pneumo-train"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -80,7 +80,7 @@ def train(
     if context.invoked_subcommand:
         return
     folder = resume or output or Path("runs") / f"{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    with _reported(on_interrupt=f"to resume, run: pneumo-train --resume {folder}"):
+    with exit_codes(PROGRAM, lambda: f"to resume, run: pneumo-train --resume {folder}"):
         run = _load("training.run")
         if resume:
             run.resume_run(folder)
@@ -124,7 +124,7 @@ def leave_one_style_out(
 ) -> None:
     """Train once per acquisition style, without its NORMAL films, and evaluate on these films."""
     folder = output or Path("runs") / f"styles-{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    with _reported(on_interrupt=f"to resume, run the same command with --output {folder}"):
+    with exit_codes(PROGRAM, lambda: f"to resume, run the same command with --output {folder}"):
         study, parsed = _load("style.leave_one_out"), _load("recipe").read_recipe(recipe, settings or [])
         options = _load("training.options").RunOptions(
             data=str(data.resolve()),
@@ -144,7 +144,7 @@ def leave_one_style_out(
 @app.command()
 def recipes() -> None:
     """List the built-in recipes."""
-    with _reported():
+    with exit_codes(PROGRAM):
         for name, recipe in _load("recipe").builtin_recipes().items():
             typer.echo(f"{name:12} {recipe.summary}")
 
@@ -160,7 +160,7 @@ def split(
     cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
     """Split films by patient and class into train, val and test folders, with a split.csv for training."""
-    with _reported():
+    with exit_codes(PROGRAM):
         films = _load("data.split_folders").split_into_folders(
             data, _layout(class_folder, patients), ratios, seed, to, cache
         )
@@ -197,7 +197,7 @@ def evaluate(
 ) -> None:
     """Evaluate a model, and write metrics.json and report.html."""
     folder = output or model.with_name(f"evaluation-{model.stem}")
-    with _reported():
+    with exit_codes(PROGRAM):
         evaluation = _load("evaluation.evaluate").evaluate(
             model,
             data,
@@ -225,7 +225,7 @@ def publish(
     name: Annotated[str, typer.Option(help="Name of the model files: NAME.keras and NAME.json.")] = "pneumo-resnet50",
 ) -> None:
     """Copy the model and records of a finished run to a folder, without local paths."""
-    with _reported():
+    with exit_codes(PROGRAM):
         for file in _load("release.publish").publish_run(run, to, name):
             typer.echo(file)
 
@@ -239,7 +239,7 @@ def results(
     to: Annotated[Path, typer.Option(help="Page to write.")] = Path("train/RESULTS.md"),
 ) -> None:
     """Summarise all runs on one page, with mean and range over the seeds of each recipe."""
-    with _reported():
+    with exit_codes(PROGRAM):
         written = _load("release.results").write_results(runs, rows, to)
         typer.echo(f"{to}: {len(written)} runs")
 
@@ -256,18 +256,6 @@ def _weights(weights: str) -> str:
 
 def _absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.resolve())
-
-
-@contextmanager
-def _reported(on_interrupt: str = "nothing was written") -> Iterator[None]:
-    try:
-        yield
-    except PneumoError as error:
-        typer.echo(f"pneumo-train: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo(f"\npneumo-train: interrupted; {on_interrupt}", err=True)
-        sys.exit(130)
 
 
 def _load(module: str) -> ModuleType:
