@@ -13,7 +13,7 @@ from pneumo_infer.cli.inputs import expand
 
 def films_under(folder: Path) -> list[Path]:
     """Return the files that `pneumo-infer FOLDER` reads, in the same order."""
-    return [Path(str(film)) for film in expand([str(folder)])]
+    return [Path(str(film)) for film in expand([str(folder)]).films]
 
 
 def megapixels(files: list[Path]) -> float:

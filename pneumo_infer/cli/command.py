@@ -107,7 +107,8 @@ class Command:
         from pneumo_infer.cli.inputs import expand
         from pneumo_infer.films.raster import source_name
 
-        films = list(expand(self.films))
+        inputs = expand(self.films)
+        films = inputs.films
         if destination.resume:
             finished = finished_films(destination.resume, classifier)
             films = [film for film in films if source_name(film) not in finished]
@@ -121,7 +122,7 @@ class Command:
             with destination.open() as out:
                 write_records(predictions, destination.form, out)
         if destination.form is Format.TABLE:
-            print_stderr(tally.closing_line(classifier))
+            print_stderr(tally.closing_line(classifier, inputs.other_files))
         return bool(tally.unreadable or tally.failed_overlays)
 
 

@@ -101,8 +101,8 @@ class Tally:
         self.failed_overlays += 1
         print_stderr(error)
 
-    def closing_line(self, classifier: Classifier) -> str:
-        """Summarise outcomes, reasons for review, failures, speed, threshold and model."""
+    def closing_line(self, classifier: Classifier, other_files: int = 0) -> str:
+        """Summarise outcomes, reasons for review, failures, files that are not films, speed, threshold and model."""
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.reasons.items()))
         outcomes = {outcome: f"{count} {outcome}" for outcome, count in self.outcomes.items()}
         if reasons:
@@ -111,6 +111,7 @@ class Tally:
             *(outcomes[outcome] for outcome in OUTCOMES if outcome in outcomes),
             *([f"{self.unreadable} unreadable"] if self.unreadable else []),
             *([f"{self.failed_overlays} overlays not written"] if self.failed_overlays else []),
+            *([f"{other_files} other files skipped"] if other_files else []),
         ]
         films = self.outcomes.total() + self.unreadable
         seconds = time.monotonic() - self._start

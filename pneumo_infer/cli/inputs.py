@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,22 +16,36 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
-def expand(arguments: Iterable[str]) -> Iterator[FilmSource]:
-    """Yield the films for each argument, in order.
+@dataclass
+class Inputs:
+    """The films that the arguments stand for, in order, and the number of other files in their folders."""
 
-    A folder stands for all films below it, recognised by suffix and sorted by path; a pattern with `*`, `?` or `[` for
-    its sorted matches; `-` for one film on standard input. An argument that matches nothing is yielded unchanged, so
-    that it gets a record with an error.
+    films: list[FilmSource] = field(default_factory=list)
+    other_files: int = 0
+
+
+def expand(arguments: Iterable[str]) -> Inputs:
+    """Expand command-line arguments into films.
+
+    A folder stands for all films below it, sorted by path; a pattern with `*`, `?` or `[` for its sorted matches; `-`
+    for one film on standard input. An argument that matches nothing is kept unchanged, so that it gets a record with an
+    error.
     """
+    inputs = Inputs()
     for argument in arguments:
         if argument == STDIN:
-            yield as_named_stream(sys.stdin.buffer.read(), STDIN)
+            inputs.films.append(as_named_stream(sys.stdin.buffer.read(), STDIN))
         elif Path(argument).is_dir():
-            yield from _films_below(Path(argument)) or [argument]
+            from pneumo_infer.films.folders import find_films
+
+            found = find_films(Path(argument))
+            inputs.films += found.films or [argument]
+            inputs.other_files += found.other_files
         elif glob.has_magic(argument) and not Path(argument).exists():
-            yield from sorted(glob.glob(argument, recursive=True)) or [argument]
+            inputs.films += sorted(glob.glob(argument, recursive=True)) or [argument]
         else:
-            yield argument
+            inputs.films.append(argument)
+    return inputs
 
 
 def as_named_stream(encoded: bytes, name: str) -> io.BytesIO:
@@ -38,9 +53,3 @@ def as_named_stream(encoded: bytes, name: str) -> io.BytesIO:
     film = io.BytesIO(encoded)
     film.name = name
     return film
-
-
-def _films_below(folder: Path) -> list[str]:
-    from pneumo_infer.films.raster import FILE_SUFFIXES
-
-    return sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in FILE_SUFFIXES and path.is_file())

@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from imagecodecs import jpeg_encode
+from imagecodecs import htj2k_encode, jpeg2k_encode, jpeg_encode, jpegls_encode
 from made_films import dicom_film
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, dcmread, uid
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID, JPEGLosslessSV1
 
 from pneumo_infer.errors import ImageError
+from pneumo_infer.films import dicom_decoders
 from pneumo_infer.films.raster import read_film
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
@@ -92,18 +94,6 @@ def test_every_file_that_pydicom_ships_is_read_or_refused_with_a_reason() -> Non
     assert all(error.problem and error.remedy for error in refused)
 
 
-@pytest.mark.parametrize("syntax", [JPEGLossless, JPEGLosslessSV1])
-def test_lossless_jpeg_is_read_to_the_last_bit(syntax: UID) -> None:
-    film = dcmread(io.BytesIO(dicom_film(RAMP)))
-    predictor = {"predictor": 1} if syntax == JPEGLosslessSV1 else {}
-    frame = jpeg_encode(RAMP, lossless=True, bitspersample=12, **predictor)
-    film.file_meta.TransferSyntaxUID = syntax
-    film.PixelData = encapsulate([frame])
-    file = io.BytesIO()
-    film.save_as(file)
-    np.testing.assert_array_equal(read_film(file.getvalue()), EIGHT_BITS)
-
-
 def test_a_compressed_frame_larger_than_its_header_says_is_refused() -> None:
     film = dcmread(io.BytesIO(dicom_film(RAMP[:8, :8])))
     film.file_meta.TransferSyntaxUID = JPEGLosslessSV1
@@ -118,3 +108,78 @@ def test_without_pydicom_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(ImageError, match=re.escape("pip install 'pneumo-infer[dicom]'")):
         read_film(get_testdata_file("CT_small.dcm"))
+
+
+def compressed(frame: bytes, syntax: UID, **attributes: object) -> bytes:
+    film = dcmread(io.BytesIO(dicom_film(RAMP)))
+    film.file_meta.TransferSyntaxUID = syntax
+    for name, value in attributes.items():
+        setattr(film, name, value)
+    film.PixelData = encapsulate([frame])
+    file = io.BytesIO()
+    film.save_as(file)
+    return file.getvalue()
+
+
+def jpeg_2000(pixels: np.ndarray) -> bytes:
+    encoded: bytes = jpeg2k_encode(pixels, codecformat="j2k", reversible=True, bitspersample=12)
+    return encoded
+
+
+SIGNED = {"PixelRepresentation": 1, "RescaleSlope": 1, "RescaleIntercept": 2048}
+
+
+@pytest.mark.parametrize(
+    ("frame", "syntax", "attributes"),
+    [
+        (jpeg_encode(RAMP, lossless=True, bitspersample=12), uid.JPEGLossless, {}),
+        (jpeg_encode(RAMP, lossless=True, bitspersample=12, predictor=1), uid.JPEGLosslessSV1, {}),
+        (jpegls_encode(RAMP), uid.JPEGLSLossless, {}),
+        (jpegls_encode((RAMP.astype(np.int16) - 2048).view(np.uint16) & 4095), uid.JPEGLSLossless, SIGNED),
+        (jpeg_2000(RAMP), uid.JPEG2000Lossless, {}),
+        (jpeg_2000(RAMP.astype(np.int16) - 2048), uid.JPEG2000Lossless, SIGNED),
+        (htj2k_encode(RAMP), uid.HTJ2KLossless, {}),
+    ],
+    ids=["JPEG", "JPEG SV1", "JPEG-LS", "signed JPEG-LS", "JPEG 2000", "signed JPEG 2000", "HTJ2K"],
+)
+def test_lossless_compression_changes_nothing(frame: bytes, syntax: UID, attributes: dict[str, int]) -> None:
+    np.testing.assert_array_equal(read_film(compressed(frame, syntax, **attributes)), EIGHT_BITS)
+
+
+@pytest.mark.parametrize("allocated", [8, 16])
+@pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1])
+def test_eight_bits_may_be_stored_in_sixteen(syntax: UID, allocated: int) -> None:
+    lossless = {"lossless": True, "bitspersample": 8} if syntax == uid.JPEGLosslessSV1 else {"level": 100}
+    film = compressed(jpeg_encode(EIGHT_BITS, **lossless), syntax, BitsAllocated=allocated, BitsStored=8, HighBit=7)
+    np.testing.assert_allclose(read_film(film).astype(int), EIGHT_BITS, atol=1)
+
+
+def test_imagecodecs_decodes_every_compressed_syntax_but_rle() -> None:
+    decoded_by = {name: get_decoder(getattr(uid, name)).available_plugins for name in dicom_decoders.CODECS}
+    assert all(dicom_decoders.PLUGIN in plugins for plugins in decoded_by.values())
+    for syntax in uid.RLELossless, *(getattr(uid, name) for name in dicom_decoders.CODECS):
+        assert get_decoder(syntax).is_available
+
+
+def test_a_data_set_without_preamble_is_read() -> None:
+    whole = dicom_film(RAMP)
+    np.testing.assert_array_equal(read_film(whole[132:]), EIGHT_BITS)  # with file meta information
+    for implicit in (True, False):
+        file = io.BytesIO()
+        film = dcmread(io.BytesIO(whole))
+        del film.file_meta
+        film.save_as(file, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+        np.testing.assert_array_equal(read_film(file.getvalue()), EIGHT_BITS)
+
+
+def test_a_compressed_file_that_is_cut_is_truncated() -> None:
+    whole = compressed(jpeg_2000(RAMP), uid.JPEG2000Lossless)
+    with pytest.raises(ImageError, match="truncated within its pixels"):
+        read_film(whole[:-20])
+
+
+def test_the_reason_of_a_decoder_is_kept_in_one_line() -> None:
+    with pytest.raises(ImageError) as caught:
+        read_film(compressed(b"not a frame" * 20, uid.JPEG2000Lossless))
+    assert "\n" not in caught.value.problem
+    assert len(caught.value.problem) > 60

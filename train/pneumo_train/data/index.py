@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pneumo_infer.films.raster import FILE_SUFFIXES
+from pneumo_infer.films.folders import find_films, is_system_name
 from pneumo_infer.model.info import LABELS
 from pneumo_train.errors import DataError
 
@@ -141,8 +141,7 @@ def index_films(root: Path, layout: Layout = Layout()) -> list[IndexedFilm]:  # 
         for label, names in layout.class_folders.items()
         for class_folder in _folders(folder)
         if class_folder.name.lower() in names
-        for path in class_folder.rglob("*")
-        if path.suffix.lower() in FILE_SUFFIXES and not path.name.startswith(".")
+        for path in map(Path, find_films(class_folder).films)
     ]
     for label, names in layout.class_folders.items():
         if not any(film.label == label for film in films):
@@ -174,8 +173,7 @@ def _split_folders(root: Path) -> list[tuple[Path, str]]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    hidden = (".", "__MACOSX")
-    return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(hidden))
+    return sorted(child for child in folder.iterdir() if child.is_dir() and not is_system_name(child.name))
 
 
 def _index_film(path: Path, root: Path, label: str, split: str) -> IndexedFilm:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from pneumo_infer.errors import ImageError
+from pneumo_infer.films.folders import find_films, is_film
 from pneumo_infer.films.preprocess import read_pixels
-from pneumo_infer.films.raster import FILE_SUFFIXES, Film
+from pneumo_infer.films.raster import Film
 from pneumo_train.errors import DataError
 
 
@@ -70,10 +71,10 @@ def read_other_films(root: Path | None) -> OtherFilms:
 
 def _read_all(folder: Path, *, recursive: bool) -> list[Film]:
     films = []
-    for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
-        if path.is_file() and path.suffix.lower() in FILE_SUFFIXES:
-            try:
-                films.append(read_pixels(path))
-            except ImageError:  # a folder of outliers can contain anything
-                continue
+    paths = map(Path, find_films(folder).films) if recursive else filter(Path.is_file, sorted(folder.iterdir()))
+    for path in filter(is_film, paths):
+        try:
+            films.append(read_pixels(path))
+        except ImageError:  # a folder of outliers can contain anything
+            continue
     return films
