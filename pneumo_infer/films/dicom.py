@@ -71,14 +71,20 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.ui
     try:
         film = pydicom.dcmread(io.BytesIO(encoded), force=True)
         if "PixelData" not in film and PIXEL_DATA in encoded:
-            raise ImageError(name, "truncated within its pixels", "copy the film again from its source")
+            raise _truncated(name)
         _check_readable(film, name, limits)
         return _displayed(film, dicom_decoders.decode(film)), read_header(film)
     except ImageError:
         raise
+    except EOFError as error:
+        raise _truncated(name) from error
     except Exception as error:  # pydicom and its decoders raise many kinds of exceptions on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(name, f"cannot be read as DICOM ({reason})", "export the film again or as PNG") from error
+
+
+def _truncated(name: str) -> ImageError:
+    return ImageError(name, "truncated within its pixels", "copy the film again from its source")
 
 
 def _check_readable(film: Dataset, name: str, limits: Limits) -> None:
