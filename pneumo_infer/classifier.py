@@ -140,10 +140,11 @@ class Classifier:
         if self.device == "cuda":
             image = fill_up(image, batch_size)
         outputs = dict(zip(OUTPUTS, self._open_session().run(OUTPUTS, {"image": image}), strict=True))
-        return [
-            self._prediction(name, film, {key: values[row] for key, values in outputs.items()})
-            for row, (name, film) in enumerate(films)
-        ]
+        with np.errstate(all="ignore"):  # whatever the host program has set
+            return [
+                self._prediction(name, film, {key: values[row] for key, values in outputs.items()})
+                for row, (name, film) in enumerate(films)
+            ]
 
     def _prediction(self, name: str, film: NetworkInput, outputs: dict[str, NDArray[np.float32]]) -> Prediction:
         probability = float(outputs["probability"])

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pneumo_infer.errors import ImageError
 from pneumo_infer.films import dicom
 from pneumo_infer.films.header import FilmHeader
+from pneumo_infer.films.isolation import isolated
 from pneumo_infer.limits import LIMITS, Limits
 
 Film: TypeAlias = NDArray[np.uint8]
@@ -75,7 +76,11 @@ class GreyFilm:
 
 def read_grey(source: FilmSource, limits: Limits = LIMITS, least_side: int | None = None) -> GreyFilm:
     """Read a film like `read_film`, but return it as a Pillow image with its header."""
-    name = source_name(source)
+    with isolated():
+        return _read_grey(source, source_name(source), limits, least_side)
+
+
+def _read_grey(source: FilmSource, name: str, limits: Limits, least_side: int | None) -> GreyFilm:
     if isinstance(source, np.ndarray):
         return GreyFilm(_array_to_grey(source, name, limits))
     if isinstance(source, Image.Image):
