@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from made_films import SHARED_FILMS, draw_film, write_chest_xray
 from numpy.typing import NDArray
 from PIL import Image
@@ -20,8 +23,11 @@ TRAINS = {"tiny", "light"}  # fixtures from which networks are trained
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "end_to_end" in item.path.parts or TRAINS & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "end_to_end" in item.path.parts or TRAINS & fixtures:
             item.add_marker("slow")
+        # In a parallel run, what is made once for a file, or for all of tests/export, is made in one process.
+        item.add_marker(pytest.mark.xdist_group("made" if "made" in fixtures else item.path.name))
 
 
 @pytest.fixture(scope="session")
@@ -45,26 +51,51 @@ def film_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyTraining:
-    folder = tmp_path_factory.mktemp("tiny")
-    data = write_chest_xray(folder / "chest_xray", patients=40)
-    recipe = folder / "tiny.toml"
-    recipe.write_text(TINY_RECIPE)
-    return TinyTraining(data, recipe, write_weights(folder / "tiny.weights.h5", data), folder / "cache")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of a parallel run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@contextmanager
+def made_once(folder: Path) -> Iterator[bool]:
+    """Whether this process is the one that fills a shared folder; the others wait until it is complete."""
+    with FileLock(folder.with_suffix(".lock")):
+        complete = folder.with_suffix(".complete")
+        if not complete.exists():
+            folder.mkdir(exist_ok=True)
+        yield not complete.exists()
+        complete.touch()
 
 
 @pytest.fixture(scope="session")
-def light(tiny: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> TinyTraining:
+def tiny(shared: Path) -> TinyTraining:
+    folder = shared / "tiny"
+    training = TinyTraining(folder / "chest_xray", folder / "tiny.toml", folder / "tiny.weights.h5", folder / "cache")
+    with made_once(folder) as first:
+        if first:
+            write_chest_xray(training.data, patients=40)
+            training.recipe.write_text(TINY_RECIPE)
+            write_weights(training.weights, training.data)
+    return training
+
+
+@pytest.fixture(scope="session")
+def light(tiny: TinyTraining, shared: Path) -> TinyTraining:
     """The same films for a smaller network on smaller films, where only the course of a training is looked at."""
-    folder = tmp_path_factory.mktemp("light")
-    recipe = folder / "light.toml"
-    recipe.write_text(LIGHT_RECIPE)
-    return replace(tiny, recipe=recipe, weights=write_light_weights(folder / "light.weights.h5"))
+    folder = shared / "light"
+    training = replace(tiny, recipe=folder / "light.toml", weights=folder / "light.weights.h5")
+    with made_once(folder) as first:
+        if first:
+            training.recipe.write_text(LIGHT_RECIPE)
+            write_light_weights(training.weights)
+    return training
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny: TinyTraining, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_run(tiny: TinyTraining, shared: Path) -> Path:
     """A finished run of the real program."""
-    run = tmp_path_factory.mktemp("runs") / "tiny"
-    subprocess.run(tiny.command(run), check=True, capture_output=True)
-    return run
+    with made_once(shared / "runs") as first:
+        if first:
+            subprocess.run(tiny.command(shared / "runs/tiny"), check=True, capture_output=True)
+    return shared / "runs/tiny"

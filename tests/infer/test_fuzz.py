@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import fuzzing
 import pytest
 
-FILES = 10_000
+FILES = int(os.environ.get("PNEUMO_FUZZ_FILES", "2000"))
 # A film of the largest size that is read takes 64 MB as grey and four times that while its colours are decoded.
 MOST_MEMORY = 1024
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "BMP", "WEBP", "DICOM"])
 def test_spoiled_files_are_read_or_refused(form: str) -> None:
     command = [sys.executable, fuzzing.__file__, form, str(FILES)]
