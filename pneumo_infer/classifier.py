@@ -15,7 +15,7 @@ from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.films.header import FilmHeader, contradictions
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import PREPROCESS, NetworkInput, fill_up, read_network_input
-from pneumo_infer.films.raster import FilmSource, source_name
+from pneumo_infer.films.source import FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.model.info import LABELS, OUTPUTS, ModelInfo, packaged_models, parse_model
 from pneumo_infer.model.session import Device, open_session
@@ -102,7 +102,11 @@ class Classifier:
         ImageError
             The film cannot be read.
         """
-        return self._classify([(source_name(film), read_network_input(film, self.limits))], batch_size=1)[0]
+        return self.predict_input(source_name(film), read_network_input(film, self.limits))
+
+    def predict_input(self, name: str, film: NetworkInput) -> Prediction:
+        """Classify a film that `read_network_input` has read; `name` is the path in the result."""
+        return self._classify([(name, film)], batch_size=1)[0]
 
     def predict_many(self, films: Iterable[FilmSource], batch_size: int = 16) -> Iterator[Prediction]:
         """Classify films in batches, lazily and in order, and decode the next batch while the network runs.

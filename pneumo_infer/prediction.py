@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from pneumo_infer.errors import ImageError
-    from pneumo_infer.films.raster import FilmSource
+    from pneumo_infer.films.source import FilmSource
 
 NEEDS_REVIEW = "NEEDS_REVIEW"
 OUTCOMES = ("NORMAL", "PNEUMONIA", NEEDS_REVIEW)

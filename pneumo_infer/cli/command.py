@@ -48,6 +48,8 @@ class Command:
     limits: Limits = LIMITS
     info: bool = False
     drift: bool = False
+    explain: bool = False
+    save_inputs: Path | None = None
 
     def run(self) -> int:
         """Run the command and return its exit code.
@@ -72,6 +74,8 @@ class Command:
                 from pneumo_infer.drift.command import check_drift
 
                 return check_drift(classifier, self.films, self.batch_size, destination)
+            if self.explain:
+                return self._explain(classifier, destination)
             has_errors = self.films and self._read_films(classifier, destination)
         except BrokenPipeError:  # the reading process, such as `head`, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -94,6 +98,14 @@ class Command:
             print_stderr(warning.message)
         return classifier
 
+    def _explain(self, classifier: Classifier, destination: Destination) -> int:
+        from pneumo_infer.cli.explain import explain_films
+        from pneumo_infer.cli.inputs import expand
+
+        with destination.open() as out:
+            films = expand(self.films).films
+            return int(explain_films(classifier, films, self.form, self.save_inputs, out))
+
     def _print_info(self, classifier: Classifier) -> None:
         import json
 
@@ -105,7 +117,7 @@ class Command:
     def _read_films(self, classifier: Classifier, destination: Destination) -> bool:
         """Classify all films. Return True if a film was unreadable or an overlay was not written."""
         from pneumo_infer.cli.inputs import expand
-        from pneumo_infer.films.raster import source_name
+        from pneumo_infer.films.source import source_name
 
         inputs = expand(self.films)
         films = inputs.films

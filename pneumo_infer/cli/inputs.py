@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pneumo_infer.films.raster import FilmSource
+    from pneumo_infer.films.source import FilmSource
 
 STDIN = "-"
 

@@ -64,6 +64,12 @@ def infer(
             "Exit code 0: they do; 1: they do not; 3: too few films.",
         ),
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say step by step how each film was read and decided.")
+    ] = False,
+    save_inputs: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --explain: write what the network sees, as PNG.")
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -81,6 +87,11 @@ def infer(
         raise typer.BadParameter("not allowed with --threshold, --resume, --heatmap or --info", param_hint="--drift")
     if drift and form in (Format.JSONL, Format.CSV):
         raise typer.BadParameter("supports only --format table and json", param_hint="--drift")
+    if explain and (resume or heatmap or info or drift or form is Format.CSV):
+        problem = "cannot be combined with --resume, --heatmap, --info, --drift or --format csv"
+        raise typer.BadParameter(problem, param_hint="--explain")
+    if save_inputs and not explain:
+        raise typer.BadParameter("needs --explain", param_hint="--save-inputs")
     command = Command(
         films=arguments,
         model=model,
@@ -95,5 +106,7 @@ def infer(
         limits=Limits(max_pixels, max_bytes),
         info=info,
         drift=drift,
+        explain=explain,
+        save_inputs=save_inputs,
     )
     raise typer.Exit(command.run())

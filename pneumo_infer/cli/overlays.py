@@ -13,7 +13,7 @@ from pneumo_infer.errors import PneumoError
 from pneumo_infer.limits import Limits
 
 if TYPE_CHECKING:
-    from pneumo_infer.films.raster import FilmSource
+    from pneumo_infer.films.source import FilmSource
     from pneumo_infer.prediction import Prediction
 
 

@@ -13,7 +13,7 @@ from pneumo_infer.cli.records import Format
 from pneumo_infer.drift.comparison import Verdict, compare
 from pneumo_infer.drift.reference import read_reference
 from pneumo_infer.drift.report import as_dict, as_text
-from pneumo_infer.films.raster import source_name
+from pneumo_infer.films.source import source_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,6 +15,8 @@ from pydicom.pixels import decoders, pixel_array
 from pydicom.pixels.common import PhotometricInterpretation
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from pneumo_infer.films.trace import note
+
 if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.pixels.decoders.base import DecodeRunner
@@ -82,6 +84,7 @@ def decode(film: Dataset) -> NDArray[Any]:
         film.BitsAllocated = 8  # as decoded, whatever cells the pixels came in
         film.HighBit = film.BitsStored - 1
     plugin = PLUGIN if syntax in CODEC_OF else ""
+    note(f"file: DICOM, {syntax.name}, {film.get('PhotometricInterpretation')}, {film.Columns} x {film.Rows} pixels")
     cells: NDArray[Any] = pixel_array(film, decoding_plugin=plugin, correct_unused_bits=False)
     return cells
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumo_infer.films.trace import note
+
 if TYPE_CHECKING:
     from pydicom import Dataset
 
@@ -50,6 +52,7 @@ def displayed(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
     """
     shares = _voi(_modality(_stored(cells, film), film), film)
     if _is_inverted(film):
+        note(f"{_photometric(film)}, presentation LUT shape {film.get('PresentationLUTShape')}: inverted")
         shares = 1 - shares
     return np.round(shares * 255).clip(0, 255).astype(np.uint8)
 
@@ -61,7 +64,9 @@ def _stored(cells: NDArray[Any], film: Dataset) -> Values:
     pixels = (cells.astype(np.int64) >> lowest) & (2**bits - 1)
     if signed:
         pixels = np.where(pixels >= 2 ** (bits - 1), pixels - 2**bits, pixels)
+        note(f"stored bits: {bits}, signed, the highest is bit {lowest + bits - 1}")
         return Values(pixels.astype(np.float64), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
+    note(f"stored bits: {bits}, unsigned, the highest is bit {lowest + bits - 1}")
     return Values(pixels.astype(np.float64), 0.0, 2.0**bits - 1)
 
 
@@ -70,10 +75,12 @@ def _modality(values: Values, film: Dataset) -> Values:
     for item in _items(film, "ModalityLUTSequence"):
         table = _table(item, signed_input=values.low < 0)
         if table is not None:
+            note(f"modality LUT: {len(table.entries)} entries from {table.first} on")
             return table.look_up(values)
     for source in _sources(film, "PixelValueTransformationSequence"):
         slope, intercept = _number(source, "RescaleSlope"), _number(source, "RescaleIntercept")
         if slope and intercept is not None:
+            note(f"rescale: slope {slope:g}, intercept {intercept:g}")
             ends = sorted((slope * values.low + intercept, slope * values.high + intercept))
             return Values(slope * values.pixels + intercept, *ends)
     return values
@@ -84,6 +91,7 @@ def _voi(values: Values, film: Dataset) -> Floats:
     for item in _items(film, "VOILUTSequence"):
         table = _table(item, signed_input=values.low < 0)
         if table is not None:
+            note(f"VOI LUT: {len(table.entries)} entries from {table.first} on")
             values = table.look_up(values)
             return (values.pixels - values.low) / max(values.high - values.low, 1.0)
     for source in _sources(film, "FrameVOILUTSequence"):
@@ -92,7 +100,9 @@ def _voi(values: Values, film: Dataset) -> Floats:
         if centre is not None and width is not None and width >= (1 if function == "LINEAR" else math.ulp(0)):
             windowed = _window(values.pixels, centre, width, function)
             if windowed is not None:
+                note(f"window: centre {centre:g}, width {width:g}, {function}")
                 return windowed
+    note(f"no window: {values.low:g} is black, {values.high:g} is white")
     return (values.pixels - values.low) / max(values.high - values.low, 1.0)
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from pneumo_infer.errors import ImageError
 from pneumo_infer.films.preprocess import NetworkInput, read_network_input
-from pneumo_infer.films.raster import FilmSource, source_name
+from pneumo_infer.films.source import FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
 
 ReadFilm: TypeAlias = "tuple[str, NetworkInput | ImageError]"

@@ -11,7 +11,9 @@ from PIL import Image
 
 from pneumo_infer.films.borders import content_box
 from pneumo_infer.films.header import FilmHeader
-from pneumo_infer.films.raster import Film, FilmSource, GreyFilm, read_grey
+from pneumo_infer.films.raster import Film, GreyFilm, read_grey
+from pneumo_infer.films.source import FilmSource
+from pneumo_infer.films.trace import note
 from pneumo_infer.limits import LIMITS, Limits
 
 NETWORK_SIZE = 224
@@ -130,8 +132,10 @@ def _network_input(grey: GreyFilm) -> NetworkInput:
     left, top, right, bottom = box = content_box(np.asarray(film))
     width, height = film.size
     if box != (0, 0, width, height):
+        note(f"uniform borders: cropped to columns {left} to {right} and rows {top} to {bottom} of {width} x {height}")
         film = film.crop(box)  # before resizing, so that no pixel of a border is averaged in
     if film.size != (NETWORK_SIZE, NETWORK_SIZE):
+        note(f"resized from {film.width} x {film.height} to {NETWORK_SIZE} x {NETWORK_SIZE}")
         film = film.resize((NETWORK_SIZE, NETWORK_SIZE), Image.Resampling.BILINEAR)
     crop = (left / width, top / height, right / width, bottom / height)
     return NetworkInput(np.array(film, dtype=np.uint8), crop, grey.header)

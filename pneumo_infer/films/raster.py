@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +15,15 @@ from pneumo_infer.errors import ImageError
 from pneumo_infer.films import dicom
 from pneumo_infer.films.header import FilmHeader
 from pneumo_infer.films.isolation import isolated
+from pneumo_infer.films.source import FilmSource, read_bytes, source_name
+from pneumo_infer.films.trace import note
 from pneumo_infer.limits import LIMITS, Limits
 
 Film: TypeAlias = NDArray[np.uint8]
-FilmSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any]"
 
 FILE_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "JPEG2000")  # those first that Pillow loads at once
 FILE_SUFFIXES = (".jpeg", ".jpg", ".jp2", ".png", ".tiff", ".tif", ".bmp", ".webp", *dicom.FILE_SUFFIXES)
 FORMAT_NAMES = "JPEG, JPEG 2000, PNG, TIFF, BMP, WebP or DICOM"
-CHUNK_SIZE = 2**16  # bytes
 ORIENTATION, UPRIGHT = 274, 1  # Exif 2.32, section 4.6.4
 TIFF_BITS, TIFF_POLARITY, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
 TIFF_SAMPLE_FORMAT, UNSIGNED = 339, 1  # TIFF 6.0, section 19
@@ -85,65 +83,13 @@ def _read_grey(source: FilmSource, name: str, limits: Limits, least_side: int | 
         return GreyFilm(_array_to_grey(source, name, limits))
     if isinstance(source, Image.Image):
         return GreyFilm(_decode(source, name, limits))
-    encoded = _read_bytes(source, name, limits)
+    encoded = read_bytes(source, name, limits)
     if not encoded:
         raise ImageError(name, "empty file", "copy the film again from its source")
     if dicom.is_dicom(encoded):
         pixels, header = dicom.read_dicom(encoded, name, limits)
         return GreyFilm(_array_to_grey(pixels, name, limits), header)
     return GreyFilm(_decode(_open(encoded, name, limits, least_side), name, limits))
-
-
-def source_name(source: FilmSource) -> str:
-    """Name a source for records and error messages: its path if it has one, otherwise a description of its type."""
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    if isinstance(source, bytes):
-        return f"<{len(source)} bytes>"
-    if isinstance(source, np.ndarray):
-        return f"<array {source.dtype} {source.shape}>"
-    named = getattr(source, "filename", None) or getattr(source, "name", None)
-    return named if isinstance(named, str) and named else f"<{type(source).__name__}>"
-
-
-def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, limits: Limits) -> bytes:
-    if isinstance(source, bytes):
-        limits.require_bytes(len(source), name)
-        return source
-    try:
-        if isinstance(source, (str, os.PathLike)):
-            with Path(source).open("rb", buffering=0) as file:
-                size = os.fstat(file.fileno()).st_size  # 0 if unknown, as for a pipe
-                encoded = _read_at_most(limits.encoded_bytes + 1, file, size + 1 if size else CHUNK_SIZE)
-        else:
-            encoded = _read_at_most(limits.encoded_bytes + 1, source)
-    except FileNotFoundError:
-        raise ImageError(name, "does not exist", "check the path") from None
-    except IsADirectoryError:
-        raise ImageError(
-            name, "a folder, not a film", "give a film, or on the command line a folder that contains films"
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(name, f"cannot be read ({reason})", "check the path and its permissions") from error
-    except AttributeError:
-        raise ImageError(
-            name, "not a film", "give a path, bytes, a binary stream, a Pillow image or a numpy array"
-        ) from None
-    except TypeError:
-        raise ImageError(name, "a text stream, not a binary one", "open it with mode 'rb'") from None
-    limits.require_bytes(len(encoded), name)
-    return encoded
-
-
-def _read_at_most(limit: int, stream: BinaryIO | io.FileIO, chunk_size: int = CHUNK_SIZE) -> bytes:
-    # One read() with the limit as its size would first allocate that much memory, which takes longer than the reading.
-    chunks: list[bytes] = []
-    while limit > 0 and (chunk := stream.read(min(limit, chunk_size))):
-        chunks.append(chunk)
-        limit -= len(chunk)
-        chunk_size = CHUNK_SIZE  # only the first chunk may have another size
-    return b"".join(chunks)
 
 
 def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> Image.Image:
@@ -165,6 +111,7 @@ def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> 
         raise ImageError(name, f"not a {FORMAT_NAMES} file", "convert it to PNG") from None
     except Exception as error:  # Pillow's parsers raise many kinds of exceptions on damaged headers
         raise _damaged(name, error) from error
+    note(f"file: {image.format}, mode {image.mode}, decoded to {image.width} x {image.height} pixels")
     return image
 
 
@@ -173,7 +120,10 @@ def _decode(image: Image.Image, name: str, limits: Limits) -> Image.Image:
         limits.require_pixels(*image.size, name)
         image.load()
         tags = getattr(image, "tag_v2", {})  # copies of the image lose these
-        upright = image.getexif().get(ORIENTATION, UPRIGHT) == UPRIGHT
+        orientation = image.getexif().get(ORIENTATION, UPRIGHT)
+        upright = orientation == UPRIGHT
+        if not upright:
+            note(f"EXIF orientation {orientation}: turned upright")
         return _to_grey(image if upright else ImageOps.exif_transpose(image), tags, name)
     except ImageError:
         raise
@@ -189,6 +139,9 @@ def _to_grey(image: Image.Image, tags: Mapping[int, Any], name: str) -> Image.Im
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))
+        note("transparent pixels: black")
+    if image.mode != "L":
+        note(f"mode {image.mode}: converted to luma")
     return image if image.mode == "L" else image.convert("L")
 
 
@@ -198,8 +151,10 @@ def _deep_to_grey(pixels: NDArray[Any], tags: Mapping[int, Any], name: str) -> F
         pixels = pixels.view(np.uint32)  # Pillow knows no unsigned pixels of 32 bits
     white = 2**declared - 1 if declared in DEPTHS[:-1] else _white(pixels, name)
     grey = _to_eight_bits(pixels, white)
-    # Pillow inverts WhiteIsZero films itself, but only those with 8 bits.
-    return np.uint8(255) - grey if tags.get(TIFF_POLARITY) == WHITE_IS_ZERO else grey
+    if tags.get(TIFF_POLARITY) != WHITE_IS_ZERO:
+        return grey
+    note("WhiteIsZero: inverted")  # Pillow inverts such films itself, but only those with 8 bits
+    return np.uint8(255) - grey
 
 
 def _array_to_grey(array: NDArray[Any], name: str, limits: Limits) -> Image.Image:
@@ -226,6 +181,7 @@ def _white(array: NDArray[Any], name: str) -> int:
     if not (low >= 0 and high <= white):  # written this way so that NaN is rejected too
         remedy = "scale them so that 1 is white" if array.dtype.kind == "f" else "scale them to uint8 or uint16"
         raise ImageError(name, f"has pixels outside 0..{white}", remedy)
+    note(f"pixels of type {array.dtype}: {low} to {high}, white is {white}")
     return white
 
 
