@@ -14,7 +14,6 @@ from pneumo_train.data.batches import predict
 from pneumo_train.model.calibration import Scores
 from pneumo_train.model.trained import TrainedModel
 
-AT_ONCE = 32
 HEATMAP_FILMS = 64
 
 
@@ -55,7 +54,7 @@ def adversarial_films() -> Film:
 
 def keras_reference(source: TrainedModel, pixels: Film) -> Reference:
     """Run the Keras model on decoded films, uint8 (N, 224, 224, 1)."""
-    outputs = predict(source.keras_model, pixels, AT_ONCE)
+    outputs = predict(source.keras_model, pixels)
     rows = np.unique(np.linspace(0, len(pixels) - 1, HEATMAP_FILMS).astype(np.intp))
     distances = outputs["domain_distance"][:, 0]
     return Reference(
@@ -64,10 +63,10 @@ def keras_reference(source: TrainedModel, pixels: Film) -> Reference:
         in_domain=distances <= source.description.ood.limit,
         heatmap_rows=rows,
         heatmaps=_heatmaps(source.keras_model.get_layer("trunk"), pixels[rows]),
-        adversarial=predict(source.keras_model, adversarial_films(), AT_ONCE)["probability"][:, 0],
+        adversarial=predict(source.keras_model, adversarial_films())["probability"][:, 0],
     )
 
 
 def _heatmaps(trunk: keras.Model, pixels: Film) -> Scores:
-    heatmaps: Scores = predict(keras.Model(trunk.input, trunk.output["heatmap"]), pixels, AT_ONCE)
+    heatmaps: Scores = predict(keras.Model(trunk.input, trunk.output["heatmap"]), pixels)
     return heatmaps

@@ -9,9 +9,8 @@ import numpy as np
 
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.session import open_session
+from pneumo_train.data.chunks import in_batches
 from pneumo_train.model.calibration import Scores
-
-AT_ONCE = 16
 
 
 def run_output(file: Path, output: str, films: Film) -> Scores:
@@ -48,6 +47,5 @@ def run_outputs(file: Path, outputs: Sequence[str], films: Film) -> list[Scores]
         float32 (N, ...) each, in the order of `outputs`.
     """
     session, _ = open_session(file, "cpu")
-    starts = range(0, len(films), AT_ONCE)
-    batches = [session.run(list(outputs), {"image": films[start : start + AT_ONCE]}) for start in starts]
+    batches = [session.run(list(outputs), {"image": batch}) for batch in in_batches(films)]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

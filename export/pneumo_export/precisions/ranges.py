@@ -12,8 +12,9 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, c
 from onnxruntime.quantization.calibrate import HistogramCollector, save_tensors_data
 
 from pneumo_infer.films.raster import Film
+from pneumo_train.data.chunks import in_batches
 
-BATCH = 8
+BATCH = 8  # films, of which all activations are in memory at once
 LARGE = 0.99  # quantile of the magnitudes of the first batch; smaller ones are counted in one bin
 
 
@@ -48,8 +49,8 @@ def write_ranges(
         if method == CalibrationMethod.Percentile:
             calibrator.collector = LargeMagnitudes(percentile, calibrator.num_bins)
         with contextlib.redirect_stdout(io.StringIO()):  # the calibrator prints a line for each batch
-            for at in range(0, len(films), BATCH):  # all activations of a batch are kept in memory
-                calibrator.collect_data(_OneBatch(films[at : at + BATCH]))
+            for batch in in_batches(films, BATCH):
+                calibrator.collect_data(_OneBatch(batch))
             save_tensors_data(calibrator.compute_data(), ranges)
     finally:
         augmented.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.films.raster import Film
+from pneumo_train.data.chunks import FILMS_PER_BATCH, in_batches
 from pneumo_train.data.decode import DecodedFilms
-from pneumo_train.data.lung_fields import FILMS_AT_ONCE, lung_fields
+from pneumo_train.data.lung_fields import lung_fields
 
 PackedFields = NDArray[np.uint8]  # (N, 224, 28), one bit per pixel
 
@@ -136,18 +137,17 @@ class FilmBatches(keras.utils.PyDataset):  # type: ignore[misc]
 def packed_lung_fields(pixels: Film, on_films: Callable[[int], object] = lambda count: None) -> PackedFields:
     """Find the lung fields of films, uint8 (N, 224, 224, 1); call `on_films` with the size of each finished batch."""
     parts = []
-    for start in range(0, len(pixels), FILMS_AT_ONCE):
-        batch = pixels[start : start + FILMS_AT_ONCE]
+    for batch in in_batches(pixels):
         parts.append(np.packbits(lung_fields(batch), axis=2))
         on_films(len(batch))
     return np.concatenate(parts)
 
 
-def predict(model: keras.Model, pixels: Film, batch_size: int) -> Any:
+def predict(model: keras.Model, pixels: Film) -> Any:
     """Run a model on decoded films, uint8 (N, 224, 224, 1), and return its outputs, with N rows each."""
     no_targets = np.zeros(len(pixels), np.float32)
     return model.predict(
-        FilmBatches(pixels, no_targets, np.arange(len(pixels)), batch_size=batch_size).feed(), verbose=0
+        FilmBatches(pixels, no_targets, np.arange(len(pixels)), batch_size=FILMS_PER_BATCH).feed(), verbose=0
     )
 
 

@@ -18,13 +18,13 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from pneumo_infer.films.raster import Film
+from pneumo_train.data.chunks import in_batches
 
 SIDE = 224
 # Cells along a side of the shrunk film: to separate tissue from background, and to fit outlines.
 TISSUE_CELLS, FITTED_CELLS = 56, 32
 # Number of best outlines of each lung that are tried in pairs.
 PAIRED = 150
-FILMS_AT_ONCE = 64
 
 # The lung on the left of the film: (0 medial to 1 lateral, 0 apex to 1 costophrenic angle). The right one mirrors it.
 OUTLINE = np.array(
@@ -84,11 +84,8 @@ def lung_fields(films: Film) -> Mask:
             "read them with pneumo_infer.films.preprocess.read_pixels"
         )
     grey = films.reshape(len(films), SIDE, SIDE)
-    fields = np.zeros(grey.shape, dtype=bool)
-    for start in range(0, len(grey), FILMS_AT_ONCE):
-        batch = grey[start : start + FILMS_AT_ONCE]
-        fields[start : start + len(batch)] = _fit(np.stack([_local_brightness(film) for film in batch]))
-    return fields
+    parts = [_fit(np.stack([_local_brightness(film) for film in batch])) for batch in in_batches(grey)]
+    return np.concatenate(parts) if parts else np.zeros(grey.shape, dtype=bool)
 
 
 def edges(fields: Mask) -> Mask:

@@ -18,6 +18,7 @@ from PIL import Image
 from scipy import ndimage
 
 from pneumo_infer.films.raster import Film
+from pneumo_train.data.chunks import in_batches
 from pneumo_train.data.lung_fields import SIDE, Mask, lung_fields
 from pneumo_train.evaluation.metrics import wilson_interval
 from pneumo_train.model.calibration import Scores
@@ -26,7 +27,6 @@ DELETED_SHARE = 0.2  # of the film's area
 DELETED_PIXELS = round(DELETED_SHARE * SIDE * SIDE)
 BLUR_SIGMA = 16  # in pixels at 224 px
 NEARBY_SIGMA = 32  # large enough that its kernel, cut off at four sigma, covers more than a fifth of a film
-FILMS_AT_ONCE = 32
 SCORED_BY_DELETION = 3  # scores per film: unchanged, without its hottest part, without a random part
 DRAWS = 1000
 SEED = 34
@@ -113,10 +113,7 @@ def delete_evidence(films: Film, logit: Callable[[Film], Scores], heatmaps: Call
     if not len(films):
         raise ValueError("the deletion test needs at least one PNEUMONIA film")
     rng = np.random.default_rng(SEED)
-    parts = [
-        _delete_from(np.ascontiguousarray(films[start : start + FILMS_AT_ONCE]), logit, heatmaps, rng)
-        for start in range(0, len(films), FILMS_AT_ONCE)
-    ]
+    parts = [_delete_from(batch, logit, heatmaps, rng) for batch in in_batches(films)]
     return Deletion(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from pneumo_infer.classifier import describe
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.session import open_session
+from pneumo_train.data.chunks import in_batches
 from pneumo_train.model.calibration import Scores
 from pneumo_train.model.description import FileDescription
 from pneumo_train.model.network import heatmaps_of
 from pneumo_train.model.trained import load_trained
 
-BATCH = 32
 SCORES = ("logit", "probability", "domain_distance")
 Heatmaps = Scores  # (N, S, S)
 
@@ -52,8 +52,7 @@ class Scorer:
     def score(self, pixels: Film, on_films: Callable[[int], object] = lambda count: None) -> Scored:
         """Score films, uint8 (N, 224, 224, 1), in batches, and call `on_films` with the size of each batch."""
         parts = []
-        for start in range(0, len(pixels), BATCH):
-            batch = np.ascontiguousarray(pixels[start : start + BATCH])
+        for batch in in_batches(pixels):
             parts.append(self.run(batch))
             on_films(len(batch))
         return Scored(

@@ -36,7 +36,6 @@ from pneumo_train.report.plots import draw_curves, save
 from pneumo_train.style.metrics import describe_style
 
 DEFAULT_OPERATING_POINT = "balanced"
-BATCH_SIZE = 32
 
 
 def release_model(
@@ -124,7 +123,7 @@ def release_model(
 def output_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
     """Return a function from films to one output of a model, (N, C), that skips layers of other outputs."""
     single_output = keras.Model(model.input, model.output[name])
-    return lambda pixels: predict(single_output, pixels, BATCH_SIZE)
+    return lambda pixels: predict(single_output, pixels)
 
 
 def column_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
@@ -140,7 +139,7 @@ def _score_corruptions(
     distances: list[Scores] = []
 
     def probability(pixels: Film) -> Scores:
-        outputs = predict(model, pixels, BATCH_SIZE)
+        outputs = predict(model, pixels)
         distances.append(outputs["domain_distance"][:, 0])
         return outputs["probability"][:, 0]  # type: ignore[no-any-return]
 

@@ -19,6 +19,7 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import StandardScaler
 
 from pneumo_infer.films.raster import Film
+from pneumo_train.data.chunks import in_batches
 from pneumo_train.errors import DataError
 from pneumo_train.model.calibration import Scores
 
@@ -35,7 +36,6 @@ STATISTICS = (
 CLUSTERS = 8
 FOLDS = 5
 PATIENTS_NEEDED = 25  # per class; with fewer, a tree may not have enough films for two leaves
-FILMS_AT_ONCE = 256
 
 Statistics = NDArray[np.float64]  # (N, 14)
 StyleScores = NDArray[np.float64]  # (N,), probability of PNEUMONIA given style, with balanced classes
@@ -85,7 +85,7 @@ def style_statistics(films: Film) -> Statistics:
     """
     if films.dtype != np.uint8 or films.shape[1:] not in ((224, 224), (224, 224, 1)):
         raise DataError(f"{films.dtype} {films.shape}", "not an array of films", "give uint8 (N, 224, 224)")
-    parts = [_statistics(films[start : start + FILMS_AT_ONCE]) for start in range(0, len(films), FILMS_AT_ONCE)]
+    parts = [_statistics(batch) for batch in in_batches(films)]
     return np.concatenate(parts) if parts else np.empty((0, len(STATISTICS)))
 
 
