@@ -32,6 +32,13 @@ def draw_film(seed: int, *, pneumonia: bool = False, height: int = 300, width: i
     return (grey + rng.normal(0, 4, grey.shape)).clip(0, 255).astype(np.uint8)
 
 
+def flat_film(grey: int, size: int = 224) -> NDArray[np.uint8]:
+    """A film of one grey but for one pixel, since blank films are refused."""
+    film = np.full((size, size), grey, np.uint8)
+    film[-1, -1] = grey - 1 if grey else 1
+    return film
+
+
 def write_chest_xray(root: Path, patients: int, split: str = "train") -> Path:
     """Write a data set in the public one's layout: one film of each of `patients` patients in each class."""
     for seed in range(patients):

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pneumo_infer.errors import ImageError
 from pneumo_infer.films.borders import content_box
 from pneumo_infer.films.header import FilmHeader
 from pneumo_infer.films.raster import Film, GreyFilm, read_grey
-from pneumo_infer.films.source import FilmSource
+from pneumo_infer.films.source import FilmSource, source_name
 from pneumo_infer.films.trace import note
 from pneumo_infer.limits import LIMITS, Limits
 
@@ -24,6 +25,9 @@ LEAST_DECODED_SIDE = 416
 PREPROCESS = json.dumps(
     {"version": 1, "size": [NETWORK_SIZE, NETWORK_SIZE], "resize": "squash, Pillow bilinear with antialiasing"}
 )
+
+
+WHOLE_FILM = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,12 @@ class NetworkInput:
     """
 
     pixels: Film
-    crop: tuple[float, float, float, float]
+    crop: tuple[float, float, float, float] = WHOLE_FILM
     header: FilmHeader | None = None
 
     def place(self, heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
         """Place a heatmap of the network's input, float32 (S, S), on the whole film; 0 on cropped borders."""
-        if self.crop == (0.0, 0.0, 1.0, 1.0):
+        if self.crop == WHOLE_FILM:
             return heatmap
         size = len(heatmap)
         left, top, right, bottom = self.crop
@@ -122,9 +126,13 @@ def read_network_input(source: FilmSource, limits: Limits = LIMITS) -> NetworkIn
     Raises
     ------
     ImageError
-        The source cannot be read as a film.
+        The source cannot be read as a film, or is blank.
     """
-    return _network_input(read_grey(source, limits, LEAST_DECODED_SIDE))
+    grey = read_grey(source, limits, LEAST_DECODED_SIDE)
+    darkest, brightest = grey.image.getextrema()
+    if darkest == brightest:
+        raise ImageError(source_name(source), "blank: all its pixels are equal", "export the film again")
+    return _network_input(grey)
 
 
 def _network_input(grey: GreyFilm) -> NetworkInput:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_films import dicom_film
+from made_films import dicom_film, flat_film
 from small_models import METADATA, write_model
 
 from pneumo_infer import Classifier
 
-GREY = np.full((64, 64), 123 * 4095 // 255, np.uint16)  # a grey that the small model is certain of
+GREY = (flat_film(123, 64).astype(int) * 4095 // 255).astype(np.uint16)  # a grey that the small model is certain of
 POPULATION = json.dumps({"age_years": [0, 6], "views": ["AP", "PA"]})
 
 

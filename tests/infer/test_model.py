@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_films import flat_film
 from numpy.typing import NDArray
 from small_models import METADATA, POINT, write_model
 
@@ -90,9 +91,7 @@ def test_what_is_uncertain_or_out_of_domain_needs_review(
     tmp_path: Path, grey: int, limit: float, outcome: str, reason: str | None
 ) -> None:
     metadata = {**METADATA, "domain_limit": str(limit), "uncertain_band": json.dumps({"low": 0.2, "high": 0.8})}
-    prediction = Classifier(write_model(tmp_path / "m.onnx", metadata), device="cpu").predict(
-        np.full((224, 224), grey, np.uint8)
-    )
+    prediction = Classifier(write_model(tmp_path / "m.onnx", metadata), device="cpu").predict(flat_film(grey))
     assert (prediction.outcome, prediction.reason) == (outcome, reason)
     assert prediction.label == ("PNEUMONIA" if grey > 128 else "NORMAL")
 

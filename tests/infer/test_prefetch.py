@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_films import flat_film
 from small_models import METADATA, write_model
 
 from pneumo_infer import Classifier
@@ -18,7 +19,7 @@ from pneumo_infer.films.prefetch import read_batches
 
 
 def grey(level: int) -> np.ndarray:
-    return np.full((224, 224), level % 256, np.uint8)
+    return flat_film(level % 256)
 
 
 def readers() -> list[str]:

@@ -62,3 +62,12 @@ def test_full_size_films_come_close_to_the_public_small_ones(tmp_path) -> None: 
         pairs = [(large, small)]
     differences = [np.abs(read_pixels(a).astype(int) - read_film(b)).mean() for a, b in pairs]
     assert np.mean(differences) < 2.5
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_blank_film_is_an_error(form: str, grey: int) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.full((300, 400), grey, np.uint8)).save(file, form)
+    with pytest.raises(ImageError, match="blank: all its pixels are equal"):
+        read_pixels(file.getvalue())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_films import flat_film
 from PIL import Image
 from small_models import METADATA, write_model
 
@@ -30,7 +31,7 @@ def films(tmp_path: Path) -> Path:
     folder = tmp_path / "films"
     folder.mkdir()
     for name, grey in (("a", CERTAIN), ("b", UNCERTAIN), ("c", STRANGE), ("d", STRANGE)):
-        Image.fromarray(np.full((224, 224), grey, np.uint8)).save(folder / f"{name}.png")
+        Image.fromarray(flat_film(grey)).save(folder / f"{name}.png")
     return folder
 
 
@@ -63,7 +64,7 @@ def test_records_say_why(model: Path, films: Path) -> None:
 
 def test_the_overlay_has_a_line_of_its_own_for_it(model: Path) -> None:
     def strip(grey: int) -> np.ndarray:
-        film = np.full((448, 448), grey, np.uint8)
+        film = flat_film(grey, 448)
         prediction: Prediction = Classifier(model, device="cpu").predict(film)
         return np.asarray(prediction.overlay(film))[448:]
 

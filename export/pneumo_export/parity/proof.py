@@ -13,6 +13,7 @@ from pneumo_export.errors import ParityError
 from pneumo_export.parity.gates import LIMITS, Gate, adversarial_gate, column, equality_gates, figure_gates
 from pneumo_export.parity.keras_reference import Reference, adversarial_films
 from pneumo_infer import Classifier
+from pneumo_infer.films.preprocess import NetworkInput
 from pneumo_infer.films.raster import Film
 from pneumo_train.evaluation.metrics import figures_at
 from pneumo_train.model.calibration import Scores
@@ -135,7 +136,8 @@ def prove(file: Path, precision: str, reference: Reference, films: ParityFilms) 
         gates = equality_gates(reference, predictions, alone, thresholds)
     else:
         gates = figure_gates(reference, predictions, figures, LIMITS[precision])
-    adversarial = [classifier.predict(film[:, :, 0]) for film in adversarial_films()]
+    # Blank films among them are no input that the classifier accepts as a file.
+    adversarial = [classifier.predict_input("", NetworkInput(film[:, :, 0])) for film in adversarial_films()]
     return Proof(
         precision=precision,
         films=len(films.paths),
