@@ -103,7 +103,7 @@ class Command:
         from pneumo_infer.cli.inputs import expand
 
         with destination.open() as out:
-            films = expand(self.films).films
+            films = expand(self.films, self.limits).films
             return int(explain_films(classifier, films, self.form, self.save_inputs, out))
 
     def _print_info(self, classifier: Classifier) -> None:
@@ -119,7 +119,7 @@ class Command:
         from pneumo_infer.cli.inputs import expand
         from pneumo_infer.films.source import source_name
 
-        inputs = expand(self.films)
+        inputs = expand(self.films, self.limits)
         films = inputs.films
         if destination.resume:
             finished = finished_films(destination.resume, classifier)

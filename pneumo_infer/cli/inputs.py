@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pneumo_infer.limits import LIMITS, Limits
+
 if TYPE_CHECKING:
     from pneumo_infer.films.source import FilmSource
 
@@ -24,7 +26,7 @@ class Inputs:
     other_files: int = 0
 
 
-def expand(arguments: Iterable[str]) -> Inputs:
+def expand(arguments: Iterable[str], limits: Limits = LIMITS) -> Inputs:
     """Expand command-line arguments into films.
 
     A folder stands for all films below it, sorted by path; a pattern with `*`, `?` or `[` for its sorted matches; `-`
@@ -34,7 +36,8 @@ def expand(arguments: Iterable[str]) -> Inputs:
     inputs = Inputs()
     for argument in arguments:
         if argument == STDIN:
-            inputs.films.append(as_named_stream(sys.stdin.buffer.read(), STDIN))
+            # One byte more than allowed, so that a longer film is refused.
+            inputs.films.append(as_named_stream(sys.stdin.buffer.read(limits.encoded_bytes + 1), STDIN))
         elif Path(argument).is_dir():
             from pneumo_infer.films.folders import find_films
 

@@ -69,7 +69,7 @@ def _collect(
     classifier: Classifier, arguments: Iterable[str], batch_size: int
 ) -> tuple[list[tuple[float, float]], int]:
     """Return probability and distance of each readable film, and the number of unreadable films."""
-    sources = expand(arguments).films
+    sources = expand(arguments, classifier.limits).films
     files = [source for source in sources if isinstance(source, str) and source.lower().endswith(RECORDS_SUFFIX)]
     earlier = [answer for file in files for answer in read_answers(Path(file), classifier.model.path.name)]
     known = {path for path, _ in earlier if path != STDIN}  # standard input has a different film each time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ MAGIC_OFFSET, MAGIC = 128, b"DICM"  # PS3.10 7.1
 FILE_SUFFIXES = (".dcm", ".dicom")
 # The first group of a data set without a preamble: file meta information, or identification (PS3.6).
 FIRST_GROUPS = (2, 8)
+DEFLATED, EXPLICIT_LITTLE_ENDIAN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1"
 PIXEL_DATA = b"\xe0\x7f\x10\x00"  # the tag (7FE0,0010), little-endian
 
 
@@ -69,7 +71,7 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.ui
     except ModuleNotFoundError:
         raise ImageError(name, "DICOM files require pydicom", "run: pip install 'pneumo-infer[dicom]'") from None
     try:
-        film = pydicom.dcmread(io.BytesIO(encoded), force=True)
+        film = pydicom.dcmread(io.BytesIO(_inflated(encoded, name, limits)), force=True)
         if "PixelData" not in film and PIXEL_DATA in encoded:
             raise _truncated(name)
         _check_readable(film, name, limits)
@@ -81,6 +83,19 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.ui
     except Exception as error:  # pydicom and its decoders raise many kinds of exceptions on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(name, f"cannot be read as DICOM ({reason})", "export the film again or as PNG") from error
+
+
+def _inflated(encoded: bytes, name: str, limits: Limits) -> bytes:
+    """Inflate a file in the deflated transfer syntax (PS3.5 A.5) up to the limit; pydicom would inflate all of it."""
+    group_length = encoded[140:144]  # of the file meta information, whose first element this is (PS3.10 7.1)
+    end_of_meta = 144 + int.from_bytes(group_length, "little")
+    meta = encoded[:end_of_meta]
+    if encoded[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] != MAGIC or DEFLATED not in meta:
+        return encoded
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = inflater.decompress(encoded[end_of_meta:], limits.encoded_bytes + 1)
+    limits.require_bytes(len(inflated), name)
+    return meta.replace(DEFLATED, EXPLICIT_LITTLE_ENDIAN.ljust(len(DEFLATED), b"\0")) + inflated
 
 
 def _truncated(name: str) -> ImageError:

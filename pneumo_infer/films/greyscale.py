@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 Floats = NDArray[np.float64]
+MAX_TABLE_BITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +51,40 @@ def displayed(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
     numpy.ndarray
         uint8 (H, W), 0 = black.
     """
-    shares = _voi(_modality(_stored(cells, film), film), film)
+    bits = int(film.BitsStored)
+    lowest = max(int(film.get("HighBit", bits - 1)) + 1 - bits, 0)
+    kind = "signed" if _is_signed(film) else "unsigned"
+    note(f"stored bits: {bits}, {kind}, the highest is bit {lowest + bits - 1}")
+    cells = cells.view(f"u{cells.dtype.itemsize}")
+    shown = np.empty(cells.shape, np.uint8)
+    # One table for all values takes less time and memory than computing with each pixel.
+    table = _displayed(np.arange(2**bits), film) if bits <= MAX_TABLE_BITS else None
+    for row, line in enumerate(cells):
+        stored = (line >> lowest) & (2**bits - 1)
+        shown[row] = _displayed(stored.astype(np.int64), film) if table is None else table[stored]
+    return shown
+
+
+def _displayed(stored: NDArray[np.int64], film: Dataset) -> NDArray[np.uint8]:
+    """Transform stored bits, whatever the shape."""
+    shares = _voi(_modality(_signed(stored, film), film), film)
     if _is_inverted(film):
         note(f"{_photometric(film)}, presentation LUT shape {film.get('PresentationLUTShape')}: inverted")
         shares = 1 - shares
     return np.round(shares * 255).clip(0, 255).astype(np.uint8)
 
 
-def _stored(cells: NDArray[Any], film: Dataset) -> Values:
-    """Take the stored bits out of each cell (PS3.5 8.1.1): Bits Stored bits, the highest of them High Bit."""
-    bits, signed = int(film.BitsStored), film.get("PixelRepresentation") == 1
-    lowest = max(int(film.get("HighBit", bits - 1)) + 1 - bits, 0)
-    pixels = (cells.astype(np.int64) >> lowest) & (2**bits - 1)
-    if signed:
-        pixels = np.where(pixels >= 2 ** (bits - 1), pixels - 2**bits, pixels)
-        note(f"stored bits: {bits}, signed, the highest is bit {lowest + bits - 1}")
-        return Values(pixels.astype(np.float64), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
-    note(f"stored bits: {bits}, unsigned, the highest is bit {lowest + bits - 1}")
-    return Values(pixels.astype(np.float64), 0.0, 2.0**bits - 1)
+def _is_signed(film: Dataset) -> bool:
+    return bool(film.get("PixelRepresentation") == 1)
+
+
+def _signed(stored: NDArray[np.int64], film: Dataset) -> Values:
+    """Give stored bits their sign (PS3.5 8.1.1), and the range that so many bits have."""
+    bits = int(film.BitsStored)
+    if _is_signed(film):
+        values = np.where(stored >= 2 ** (bits - 1), stored - 2**bits, stored)
+        return Values(values.astype(np.float64), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
+    return Values(stored.astype(np.float64), 0.0, 2.0**bits - 1)
 
 
 def _modality(values: Values, film: Dataset) -> Values:
@@ -199,7 +216,8 @@ def _number(source: Dataset, keyword: str) -> float | None:
     """
     element = source.get_item(keyword) if keyword in source else None
     value = element.value if element is not None else None
-    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    # One number has at most 16 bytes (PS3.5 6.2); a damaged file can have millions of them.
+    text = value[:64].decode("ascii", "replace") if isinstance(value, bytes) else str(value)[:64]
     try:
         number = float(text.strip("[]\0 ").replace("\\", ", ").split(", ")[0].replace(",", "."))
     except ValueError:

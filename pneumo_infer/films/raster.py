@@ -15,6 +15,7 @@ from pneumo_infer.errors import ImageError
 from pneumo_infer.films import dicom
 from pneumo_infer.films.header import FilmHeader
 from pneumo_infer.films.isolation import isolated
+from pneumo_infer.films.jpeg_limits import require_reasonable_jpeg
 from pneumo_infer.films.source import FilmSource, read_bytes, source_name
 from pneumo_infer.films.trace import note
 from pneumo_infer.limits import LIMITS, Limits
@@ -93,12 +94,12 @@ def _read_grey(source: FilmSource, name: str, limits: Limits, least_side: int | 
 
 
 def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> Image.Image:
+    require_reasonable_jpeg(encoded, name)
     try:
         image = Image.open(io.BytesIO(encoded), formats=FILE_FORMATS)
         limits.require_pixels(*image.size, name)
-        frames = getattr(image, "n_frames", 1)
-        if frames > 1 and image.format != "MPO":  # of which phones add frames for depth
-            raise ImageError(name, f"has {frames} frames", "export a single frame")
+        if _has_frames(image):
+            raise ImageError(name, "has several frames", "export a single frame")
         if image.format in ("JPEG", "MPO"):
             size = None if least_side is None else (least_side, least_side)
             image.draft("L", size)  # decode straight to luma, at the smallest sufficient size
@@ -113,6 +114,20 @@ def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> 
         raise _damaged(name, error) from error
     note(f"file: {image.format}, mode {image.mode}, decoded to {image.width} x {image.height} pixels")
     return image
+
+
+def _has_frames(image: Image.Image) -> bool:
+    """Whether there is a second frame. TIFF does not say how many there are, and counting them reads the whole file."""
+    if image.format == "MPO":  # a picture and its depth map, as phones write them
+        return False
+    if image.format != "TIFF":
+        return bool(getattr(image, "n_frames", 1) > 1)
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    image.seek(0)
+    return True
 
 
 def _decode(image: Image.Image, name: str, limits: Limits) -> Image.Image:

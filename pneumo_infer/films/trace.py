@@ -10,9 +10,9 @@ _steps: ContextVar[list[str] | None] = ContextVar("steps", default=None)
 
 
 def note(step: str) -> None:
-    """Record a step if this thread is in a `traced` block."""
+    """Record a step, once, if this thread is in a `traced` block."""
     steps = _steps.get()
-    if steps is not None:
+    if steps is not None and step not in steps:
         steps.append(step)
 
 

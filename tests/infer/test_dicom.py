@@ -21,6 +21,7 @@ from pydicom.uid import UID, JPEGLosslessSV1
 from pneumo_infer.errors import ImageError
 from pneumo_infer.films import dicom_decoders
 from pneumo_infer.films.raster import read_film
+from pneumo_infer.limits import Limits
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 EIGHT_BITS = np.round(RAMP / 4095 * 255).astype(np.uint8)
@@ -183,3 +184,26 @@ def test_the_reason_of_a_decoder_is_kept_in_one_line() -> None:
         read_film(compressed(b"not a frame" * 20, uid.JPEG2000Lossless))
     assert "\n" not in caught.value.problem
     assert len(caught.value.problem) > 60
+
+
+def deflated(film: bytes) -> bytes:
+    data = dcmread(io.BytesIO(film))
+    data.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
+    file = io.BytesIO()
+    data.save_as(file)
+    return file.getvalue()
+
+
+def test_a_deflated_film_is_read_and_inflates_no_further_than_the_limit() -> None:
+    film = deflated(dicom_film(RAMP))
+    np.testing.assert_array_equal(read_film(film), EIGHT_BITS)
+    bomb = deflated(dicom_film(np.zeros((4000, 4000), np.uint16)))
+    assert len(bomb) < 100_000
+    with pytest.raises(ImageError, match="exceeds the limit of 1000000 bytes"):
+        read_film(bomb, Limits(encoded_bytes=1_000_000))
+
+
+def test_a_window_of_millions_of_values_is_the_first_of_them() -> None:
+    plain = dicom_film(RAMP, WindowCenter=1000, WindowWidth=500)
+    many = dicom_film(RAMP, WindowCenter=[1000] * 5000, WindowWidth=[500] * 5000)
+    np.testing.assert_array_equal(read_film(many), read_film(plain))

@@ -151,7 +151,7 @@ def test_an_icc_profile_changes_nothing(film: Film) -> None:
 def test_several_frames_are_refused(film: Film, form: str) -> None:
     other = Image.fromarray(film[::-1])
     moving = encode(Image.fromarray(film), form, save_all=True, append_images=[other])
-    with pytest.raises(ImageError, match="has 2 frames; export a single frame"):
+    with pytest.raises(ImageError, match="has several frames; export a single frame"):
         read_film(moving)
 
 
@@ -269,3 +269,34 @@ def test_text_streams_and_other_things_are_refused() -> None:
         read_film(io.StringIO("film"))  # type: ignore[arg-type]
     with pytest.raises(ImageError, match="give a path, bytes"):
         read_film(7)  # type: ignore[arg-type]
+
+
+def jpeg_with(film: Film, segments: bytes = b"", scans: int = 0) -> bytes:
+    encoded = encode(Image.fromarray(film), "JPEG", progressive=True)
+    at = encoded.rindex(b"\xff\xda")
+    return encoded[:2] + segments + encoded[2:at] + encoded[at:-2] * (1 + scans) + encoded[-2:]
+
+
+@pytest.mark.parametrize(
+    ("segments", "scans", "problem"),
+    [
+        (b"", 2000, "JPEG scans, more than 100"),
+        (b"\xff\xe5\xff\xff" + bytes(65533), 0, None),
+        ((b"\xff\xe5\xff\xff" + bytes(65533)) * 300, 0, "bytes of JPEG metadata"),
+        (b"\xff" * 100_000_000, 0, "fill bytes"),
+    ],
+    ids=["scans", "a segment", "many segments", "fill bytes"],
+)
+def test_a_jpeg_that_would_take_long_is_refused(film: Film, segments: bytes, scans: int, problem: str | None) -> None:
+    encoded = jpeg_with(film, segments, scans)
+    if problem is None:
+        read_film(encoded)
+    else:
+        with pytest.raises(ImageError, match=problem):
+            read_film(encoded)
+
+
+def test_a_tiff_of_many_directories_is_refused_at_its_second(film: Film) -> None:
+    many = [Image.fromarray(film[:8, :8])] * 300
+    with pytest.raises(ImageError, match="has several frames"):
+        read_film(encode(many[0], "TIFF", save_all=True, append_images=many[1:]))
