@@ -39,6 +39,16 @@ def flat_film(grey: int, size: int = 224) -> NDArray[np.uint8]:
     return film
 
 
+def draw_brightness(folder: Path, greys: NDArray[np.float64]) -> Path:
+    """Write films of these mean greys, which the small model takes as its answers, into a new folder."""
+    folder.mkdir()
+    for number, grey in enumerate(greys):
+        film = flat_film(int(grey))
+        film[: round(224 * (grey % 1))] += 1
+        Image.fromarray(film).save(folder / f"{number:03}.png")
+    return folder
+
+
 def write_chest_xray(root: Path, patients: int, split: str = "train") -> Path:
     """Write a data set in the public one's layout: one film of each of `patients` patients in each class."""
     for seed in range(patients):

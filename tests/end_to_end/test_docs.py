@@ -23,6 +23,7 @@ from wsgiref.util import setup_testing_defaults
 import numpy as np
 import pytest
 import typer
+from made_films import draw_brightness
 from PIL import Image
 from small_models import METADATA, write_model
 
@@ -123,15 +124,6 @@ def films(tmp_path: Path) -> Path:
     Image.open(SAMPLES / "normal.png").save(tmp_path / "film.jpeg", quality=95)
     shutil.copy(SAMPLES / "pneumonia.png", tmp_path / "film.png")
     return tmp_path
-
-
-def draw_brightness(folder: Path, greys: np.ndarray) -> None:
-    """Draw films of these mean greys, which the small model takes as its answers."""
-    folder.mkdir()
-    for number, grey in enumerate(greys):
-        film = np.full((224, 224), int(grey), np.uint8)
-        film[: round(224 * (grey % 1))] += 1
-        Image.fromarray(film).save(folder / f"{number:03}.png")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from made_films import draw_brightness
 from small_models import METADATA, write_model
 
 from pneumo_infer.drift.comparison import LEAST_FILMS
@@ -32,12 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def draw(folder: Path, films: int, brighter: float = 0.0, seed: int = 1) -> Path:
-    folder.mkdir()
-    for number, grey in enumerate(brightness(np.random.default_rng(seed), films) + brighter):
-        film = np.full((224, 224), int(grey), np.uint8)
-        film[: round(224 * (grey % 1))] += 1
-        Image.fromarray(film).save(folder / f"{number:03}.png")
-    return folder
+    return draw_brightness(folder, brightness(np.random.default_rng(seed), films) + brighter)
 
 
 def run(model: Path | None, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
