@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.errors import ImageError, ModelError
-from pneumo_infer.films.header import FilmHeader, contradictions
+from pneumo_infer.films.dicom.header import FilmHeader, contradictions
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import PREPROCESS, NetworkInput, fill_up, read_network_input
 from pneumo_infer.films.source import FilmSource, source_name

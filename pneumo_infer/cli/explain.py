@@ -11,7 +11,7 @@ from pneumo_infer.atomic_write import replacing
 from pneumo_infer.cli.overlays import overlay_path
 from pneumo_infer.cli.records import Format
 from pneumo_infer.errors import ImageError, PneumoError
-from pneumo_infer.films.header import contradictions
+from pneumo_infer.films.dicom.header import contradictions
 from pneumo_infer.films.preprocess import read_network_input
 from pneumo_infer.films.source import source_name
 from pneumo_infer.films.trace import traced

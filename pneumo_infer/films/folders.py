@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pneumo_infer.films.dicom import MAGIC, MAGIC_OFFSET
+from pneumo_infer.films.dicom.file import MAGIC, MAGIC_OFFSET
 from pneumo_infer.films.raster import FILE_SUFFIXES
 
 # Folders and files of operating systems and editors; those that start with a dot are skipped as well.

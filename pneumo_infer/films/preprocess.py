@@ -11,7 +11,7 @@ from PIL import Image
 
 from pneumo_infer.errors import ImageError
 from pneumo_infer.films.borders import content_box
-from pneumo_infer.films.header import FilmHeader
+from pneumo_infer.films.dicom.header import FilmHeader
 from pneumo_infer.films.raster import Film, GreyFilm, read_grey
 from pneumo_infer.films.source import FilmSource, source_name
 from pneumo_infer.films.trace import note

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.films import dicom
-from pneumo_infer.films.header import FilmHeader
+from pneumo_infer.films.dicom import file as dicom
+from pneumo_infer.films.dicom.header import FilmHeader
 from pneumo_infer.films.isolation import isolated
 from pneumo_infer.films.jpeg_limits import require_reasonable_jpeg
 from pneumo_infer.films.source import FilmSource, read_bytes, source_name

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumo_infer.errors import ModelError
-from pneumo_infer.films.header import Population
+from pneumo_infer.films.dicom.header import Population
 from pneumo_infer.model.checksum import listed_digest
 
 SCHEMA = "1"

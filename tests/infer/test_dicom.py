@@ -19,7 +19,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import UID, JPEGLosslessSV1
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.films import dicom_decoders
+from pneumo_infer.films.dicom import decoders as dicom_decoders
 from pneumo_infer.films.raster import read_film
 from pneumo_infer.limits import Limits
 

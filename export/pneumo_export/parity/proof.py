@@ -136,7 +136,7 @@ def prove(file: Path, precision: str, reference: Reference, films: ParityFilms) 
         gates = equality_gates(reference, predictions, alone, thresholds)
     else:
         gates = figure_gates(reference, predictions, figures, LIMITS[precision])
-    # Blank films among them are no input that the classifier accepts as a file.
+    # Not as files: the classifier refuses blank films.
     adversarial = [classifier.predict_input("", NetworkInput(film[:, :, 0])) for film in adversarial_films()]
     return Proof(
         precision=precision,

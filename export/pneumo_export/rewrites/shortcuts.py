@@ -100,7 +100,7 @@ def _thin_out(graph: onnx.GraphProto, shortcut: onnx.NodeProto, constants: Const
 
 
 def match_ranges(graph: onnx.GraphProto, ranges: Any, joined: list[Joined]) -> None:
-    """Give maps that lie side by side one range, so that int8 need not round them anew to lay them there.
+    """Give maps that lie side by side one range, so that int8 need not round them again.
 
     The block's own maps are scaled to the range of those that it began with, by the weights before them, and back by
     the weights behind: a rectifier lets a positive factor through (Nagel et al., "Data-Free Quantization Through

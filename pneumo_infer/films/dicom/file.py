@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.films.header import FilmHeader, read_header
+from pneumo_infer.films.dicom.header import FilmHeader, read_header
 from pneumo_infer.limits import Limits
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _begins_like_a_data_set(encoded: bytes) -> bool:
 def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.uint8], FilmHeader]:
     """Read a single-frame DICOM film.
 
-    Greyscale films go through the transforms of `pneumo_infer.films.greyscale`. The full output range of these, not the
+    Greyscale films go through the transforms of `greyscale.py`. The full output range of these, not the
     film's own minimum and maximum, is mapped to 0..255. Without a VOI transform this is the range of the stored bits.
 
     Parameters
@@ -67,7 +67,7 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.ui
     try:
         import pydicom
 
-        from pneumo_infer.films import dicom_decoders
+        from pneumo_infer.films.dicom import decoders as dicom_decoders
     except ModuleNotFoundError:
         raise ImageError(name, "DICOM files require pydicom", "run: pip install 'pneumo-infer[dicom]'") from None
     try:
@@ -114,7 +114,7 @@ def _check_readable(film: Dataset, name: str, limits: Limits) -> None:
 def _displayed(film: Dataset, cells: NDArray[Any]) -> NDArray[np.uint8]:
     from pydicom.pixels import apply_color_lut
 
-    from pneumo_infer.films.greyscale import displayed
+    from pneumo_infer.films.dicom.greyscale import displayed
 
     if film.PhotometricInterpretation == "PALETTE COLOR":
         return _to_eight_bits(apply_color_lut(cells, film), 2 ** film.RedPaletteColorLookupTableDescriptor[2] - 1)
