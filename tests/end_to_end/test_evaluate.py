@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,14 +105,14 @@ def test_what_cannot_be_measured(tiny: TinyTraining, tiny_run: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_split_folders_are_kept_to_in_training(tiny: TinyTraining, tmp_path: Path) -> None:
+def test_split_folders_are_kept_to_in_training(light: TinyTraining, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pneumo_train"]
     assigned = tmp_path / "split"
-    split = ["split", "--data", tiny.data, "--ratios", "60/20/20", "--to", assigned, "--cache", tmp_path / "cache"]
+    split = ["split", "--data", light.data, "--ratios", "60/20/20", "--to", assigned, "--cache", tmp_path / "cache"]
     subprocess.run([*command, *split], check=True, capture_output=True)
     rows = {row["path"]: row["split"] for row in read_csv(assigned / "split.csv")}
-    settings = ["--set", "fit.epochs=1", "--set", "phases.top.train=1", "--set", "phases.0.image_size=64"]
-    trained = TinyTraining(assigned, tiny.recipe, tiny.weights, tmp_path / "cache").command(tmp_path / "run")
+    settings = ["--set", "fit.epochs=1", "--set", "phases.top.train=1"]
+    trained = replace(light, data=assigned, cache=tmp_path / "cache").command(tmp_path / "run")
     subprocess.run([*trained, *settings], check=True, capture_output=True)
     assert {row["path"]: row["split"] for row in read_csv(tmp_path / "run" / "split.csv")} == rows
     assert len(read_csv(tmp_path / "run" / "history.csv")) == 2
