@@ -18,7 +18,7 @@ import pytest
     ],
 )
 def test_the_missing_extra_is_named(package: str, missing: str, extra: str, arguments: list[str]) -> None:
-    code = f"import sys; sys.modules[{missing!r}] = None; from {package}.cli import main; main()"
+    code = f"import sys; sys.modules[{missing!r}] = None; from {package}.__main__ import main"
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     command = package.replace("_", "-")

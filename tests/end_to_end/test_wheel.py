@@ -107,4 +107,4 @@ def test_with_the_build_for_gpus_where_there_is_none(wheel: Path, tmp_path: Path
     insists = run(programs, "--device", "cuda", "--demo")
     assert insists.returncode == 2
     assert "did not start on this machine" in insists.stderr
-    assert "install its driver" in insists.stderr
+    assert "install the NVIDIA driver" in insists.stderr
