@@ -50,14 +50,13 @@ def test_the_figures_are_complete(measured: Path) -> None:
     assert metrics["kinds"]["viral"]["films"] == metrics["classes"]["PNEUMONIA"]
     assert metrics["calibration"].keys() == {"before", "after"}
     assert metrics["uncertain"]["low"] <= metrics["uncertain"]["high"]
-    worst = metrics["corruptions"].pop("worst")
     assert len(metrics["corruptions"]) >= 10
-    assert worst["auc"] == min(row["auc"] for row in metrics["corruptions"].values())
     counts = metrics["operating_points"]["balanced"]["counts"]
     assert len(metrics["false_negatives"]) == counts["false_negative"]
     assert len(metrics["false_positives"]) == counts["false_positive"]
     for name, figure in metrics["worst_corruptions"].items():
-        assert figure["value"] == worst[name] == metrics["corruptions"][figure["corruption"]][name]
+        assert figure["value"] == metrics["corruptions"][figure["corruption"]][name]
+        assert figure["value"] == min(row[name] for row in metrics["corruptions"].values())
 
 
 def test_the_report_stands_alone(measured: Path) -> None:

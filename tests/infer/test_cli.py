@@ -96,7 +96,7 @@ def test_bad_films_are_reported_and_the_others_read(folder: Path) -> None:
     assert done.returncode == 1
     assert {name: r["label"] for name, r in records.items() if r["label"]} == {"a.PNG": "NORMAL", "b.png": "PNEUMONIA"}
     for name, problem in {
-        "bad.jpeg": "not a JPEG, PNG, TIFF, BMP, WebP or DICOM",
+        "bad.jpeg": "not a JPEG, JPEG 2000, PNG, TIFF, BMP, WebP or DICOM",
         "empty.jpeg": "empty file",
         "cut.png": "truncated",
         "gone.png": "does not exist",
