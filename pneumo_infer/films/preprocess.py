@@ -25,8 +25,6 @@ LEAST_DECODED_SIDE = 416
 PREPROCESS = json.dumps(
     {"version": 1, "size": [NETWORK_SIZE, NETWORK_SIZE], "resize": "squash, Pillow bilinear with antialiasing"}
 )
-
-
 WHOLE_FILM = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -91,25 +89,7 @@ def film_to_pixels(film: Film) -> Film:
 
 
 def read_pixels(source: FilmSource, limits: Limits = LIMITS) -> Film:
-    """Read a film, and return only the pixels of its network input.
-
-    Parameters
-    ----------
-    source
-        Anything `pneumo_infer.films.raster.read_film` accepts.
-    limits
-        Size limits.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (224, 224), 0 = black.
-
-    Raises
-    ------
-    ImageError
-        The source cannot be read as a film.
-    """
+    """Read a film like `read_network_input`, but return its pixels only: uint8 (224, 224), 0 = black."""
     return read_network_input(source, limits).pixels
 
 

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from made_films import dicom_film, draw_film
 from PIL import Image, ImageFile
+from pydicom import dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
 
 from pneumo_infer import ImageError
 from pneumo_infer.films.isolation import isolated
@@ -46,10 +49,15 @@ def test_a_truncated_film_is_an_error_even_where_pillow_may_fill_it(form: str, s
     assert ImageFile.LOAD_TRUNCATED_IMAGES
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
-def test_warnings_as_errors_do_not_reject_films(strict_host: None) -> None:
-    read_film(dicom_film(np.arange(4096, dtype=np.uint16).reshape(64, 64), WindowCenter=1, WindowWidth=1e-9))
-    read_film(encode("JPEG"))
+def test_warnings_as_errors_do_not_change_what_is_read(strict_host: None) -> None:
+    film = dcmread(io.BytesIO(dicom_film(np.arange(4096, dtype=np.uint16).reshape(64, 64))))
+    film.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    film.PixelData = encapsulate([encode("JPEG")])
+    file = io.BytesIO()
+    film.save_as(file)
+    # pydicom warns that the file ends, and leaves its pixels out.
+    with pytest.raises(ImageError, match="truncated within its pixels"):
+        read_film(file.getvalue()[:-20])
     with pytest.raises(UserWarning):
         warnings.warn("of the host", UserWarning, stacklevel=1)
 

@@ -14,20 +14,7 @@ from pneumo_train.model.calibration import Scores
 
 
 def run_output(file: Path, output: str, films: Film) -> Scores:
-    """Run an ONNX file on films and return one of its outputs.
-
-    Parameters
-    ----------
-    output
-        The name of the output.
-    films
-        uint8 (N, 224, 224, 1).
-
-    Returns
-    -------
-    ndarray
-        float32 (N, ...).
-    """
+    """Run an ONNX file like `run_outputs`, for one output only: float32 (N, ...)."""
     return run_outputs(file, (output,), films)[0]
 
 
