@@ -6,10 +6,13 @@ PneumoError
 ├── DeviceError        (RuntimeError)  the requested device is not available
 └── MissingExtraError  (ImportError)   a package of an optional extra is not installed
 
-Each message names the subject (a file, an option), the problem and the remedy.
+Each message names the subject (a file, an option), the problem and the remedy. It is one line that can be printed:
+characters of file names that do not print are escaped (see `printable`). The attributes of the error are unescaped.
 """
 
 from __future__ import annotations
+
+from pneumo_infer.printable import printable
 
 
 class PneumoError(Exception):
@@ -39,7 +42,7 @@ class PneumoError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.problem}; {self.remedy}"
+        return printable(f"{self.subject}: {self.problem}; {self.remedy}")
 
 
 class ImageError(PneumoError, ValueError):
