@@ -16,6 +16,7 @@ import typer
 from pneumo_export.targets import FORMATS
 from pneumo_infer.cli.exit_codes import exit_codes
 from pneumo_infer.errors import MissingExtraError
+from pneumo_infer.printable import printable
 from pneumo_train.import_quietly import import_quietly
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _export(
     source = load_trained(path)
     decoded = read_split(path.parent, data)
     folder = output or path.parent / target.FOLDER
-    typer.echo(f"exporting {path} to {folder}", err=True)
+    typer.echo(printable(f"exporting {path} to {folder}"), err=True)
     chosen = PRECISIONS if precision is Precision.ALL else (precision.value,)
     proofs: list[Proof] = target.export(source, decoded, folder, chosen, least_films)
     return proofs

@@ -11,6 +11,7 @@ from onnx import TensorProto
 from pneumo_export.errors import GraphError
 from pneumo_export.rewrites.names import normalise_names
 from pneumo_infer.model.info import HEATMAP_SIDES
+from pneumo_train.errors import first_line
 from pneumo_train.model.trained import OUTPUTS
 from pneumo_train.ood.detector import distance_of
 
@@ -68,9 +69,7 @@ def check_graph(proto: onnx.ModelProto, name: str) -> None:
     try:
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # the checker and the shape inference raise different classes
-        raise GraphError(
-            name, f"not a valid ONNX graph ({str(error).splitlines()[0]})", "report this as a bug"
-        ) from error
+        raise GraphError(name, f"not a valid ONNX graph ({first_line(error)})", "report this as a bug") from error
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
     problems = [
         f"uses operators of the domain {domain!r}"

@@ -13,12 +13,13 @@ from made_films import write_chest_xray
 from pneumo_infer.films.preprocess import read_pixels
 from pneumo_train.data.decode import decode_films, select_films
 from pneumo_train.data.index import IndexedFilm, index_films
+from pneumo_train.data.label import Label
 from pneumo_train.errors import DataError
 
 
 def index_files(paths: list[Path], root: Path) -> list[IndexedFilm]:
     names = [os.path.relpath(path, root) for path in paths]
-    return [IndexedFilm(name, "NORMAL", name, "", "train") for name in names]
+    return [IndexedFilm(name, Label.NORMAL, name, "", "train") for name in names]
 
 
 def test_training_sees_bit_for_bit_what_inference_sees(film_files: list[Path], tmp_path: Path) -> None:
@@ -82,3 +83,27 @@ def test_a_selection_is_stored_without_decoding_again(tmp_path: Path) -> None:
     assert decoded_again == []
     np.testing.assert_array_equal(cached.pixels, selected.pixels)
     assert cached.fingerprint() == selected.fingerprint()
+
+
+def test_a_damaged_cache_is_filled_again(tmp_path: Path) -> None:
+    root = write_chest_xray(tmp_path / "data", patients=2)
+    (root / "train/NORMAL/IM-0009-0001.jpeg").write_bytes(b"not a film")
+    films, cache = index_films(root), tmp_path / "cache"
+    whole = decode_films(root, films, cache)
+    pixels = np.array(whole.pixels)  # the file is overwritten
+    for suffix in (".npy", ".json"):
+        (file,) = cache.glob(f"*{suffix}")
+        for content in (b"", file.read_bytes()[:100], b"\x93NUMPY", b"{" * 5_000, b"[]"):
+            file.write_bytes(content)
+            again = decode_films(root, films, cache)
+            np.testing.assert_array_equal(again.pixels, pixels)
+            assert again.unreadable == whole.unreadable
+
+
+def test_a_cache_that_cannot_be_created(tmp_path: Path) -> None:
+    root = write_chest_xray(tmp_path / "data", patients=1)
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        DataError, match=r"file/cache: decoded films cannot be stored here \(.*\); name a writable folder"
+    ):
+        decode_films(root, index_films(root), tmp_path / "file" / "cache")

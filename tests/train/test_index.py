@@ -77,7 +77,7 @@ def test_patients_from_a_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"NORMAL/b\.png: has no patient in .*\(films without one: 2\)"):
         index_films(root, Layout(patients=read_patients(listed)))
     listed.write_text("name,who\nNORMAL/a.png,7\n")
-    with pytest.raises(DataError, match="does not have the columns path and patient"):
+    with pytest.raises(DataError, match="line 1: has no column path; give a CSV file with the columns"):
         read_patients(listed)
     with pytest.raises(DataError, match="cannot be read"):
         read_patients(tmp_path / "gone.csv")

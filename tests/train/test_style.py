@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from pneumo_train.data.decode import decode_films
-from pneumo_train.data.split import read_manifest
+from pneumo_train.data.manifest import read_manifest
 from pneumo_train.errors import DataError
 from pneumo_train.style.acquisition import BANDS, STATISTICS, fit_style, is_atypical, style_clusters, style_statistics
 
@@ -126,7 +126,7 @@ def test_clusters_are_the_styles_that_are_there_the_largest_first() -> None:
 
 @pytest.mark.skipif(not (SHARED_FILMS / "chest_xray").is_dir(), reason="the real films are not at hand")
 def test_style_predicts_the_label_of_the_real_films(tmp_path: Path) -> None:
-    decoded = decode_films(SHARED_FILMS / "chest_xray", read_manifest(SPLIT), tmp_path)
+    decoded = decode_films(SHARED_FILMS / "chest_xray", read_manifest(SPLIT, SHARED_FILMS / "chest_xray"), tmp_path)
     targets = np.array([film.is_pneumonia for film in decoded.films], np.float32)
     statistics = style_statistics(decoded.pixels)
     scores = fit_style(statistics, targets, [film.patient for film in decoded.films]).out_of_fold

@@ -13,6 +13,7 @@ import typer
 
 from pneumo_infer.cli.exit_codes import exit_codes
 from pneumo_infer.errors import MissingExtraError
+from pneumo_infer.printable import printable
 from pneumo_train.import_quietly import import_quietly
 from pneumo_train.malloc_tuning import keep_freed_memory
 
@@ -138,7 +139,7 @@ def leave_one_style_out(
             cache=_absolute(cache),
         )
         study.print_summary(study.leave_one_style_out(folder, parsed, options, clusters or []))
-        typer.echo(f"results: {folder / study.SUMMARY_FILE}")
+        _echo(f"results: {folder / study.SUMMARY_FILE}")
 
 
 @app.command()
@@ -154,7 +155,9 @@ def split(
     to: Annotated[Path, typer.Option(help="Output folder. Must be new or empty.")],
     data: Annotated[Path, typer.Option(help="Folder of films, as for training.")] = Path("chest_xray"),
     ratios: Annotated[str, typer.Option(help="Shares of training, validation and test films.")] = "80/10/10",
-    seed: Annotated[int, typer.Option(help="Random seed. The same films, ratios and seed give the same split.")] = 42,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed. The same films, ratios and seed give the same split.")
+    ] = 42,
     class_folder: Annotated[list[str] | None, CLASS_FOLDER] = None,
     patients: Annotated[Path | None, PATIENTS] = None,
     cache: Annotated[Path | None, CACHE] = None,
@@ -164,7 +167,7 @@ def split(
         films = _load("data.split_folders").split_into_folders(
             data, _layout(class_folder, patients), ratios, seed, to, cache
         )
-        typer.echo(f"wrote {len(films)} films to {to}; to train on them, run: pneumo-train --data {to}")
+        _echo(f"wrote {len(films)} films to {to}; to train on them, run: pneumo-train --data {to}")
 
 
 class Films(StrEnum):
@@ -215,7 +218,7 @@ def evaluate(
             f"{name}: sensitivity {point['sensitivity']:.3f}, specificity {point['specificity']:.3f}, "
             f"accuracy {point['accuracy']:.3f}; ROC AUC {metrics['auc']:.4f}"
         )
-        typer.echo(f"report: {folder / 'report.html'}")
+        _echo(f"report: {folder / 'report.html'}")
 
 
 @app.command()
@@ -227,7 +230,7 @@ def publish(
     """Copy the model and records of a finished run to a folder, without local paths."""
     with exit_codes(PROGRAM):
         for file in _load("release.publish").publish_run(run, to, name):
-            typer.echo(file)
+            _echo(str(file))
 
 
 @app.command()
@@ -241,7 +244,11 @@ def results(
     """Summarise all runs on one page, with mean and range over the seeds of each recipe."""
     with exit_codes(PROGRAM):
         written = _load("release.results").write_results(runs, rows, to)
-        typer.echo(f"{to}: {len(written)} runs")
+        _echo(f"{to}: {len(written)} runs")
+
+
+def _echo(text: str) -> None:
+    typer.echo(printable(text))
 
 
 def _layout(class_folder: list[str] | None, patients: Path | None) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -13,7 +15,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-console = Console(stderr=True)
+from pneumo_infer.printable import printable
+
+# No markup: file names may contain brackets.
+console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def print_line(text: str, style: str | None = None) -> None:
+    """Print one line; characters that would control the terminal are escaped. If stderr is full, the line is lost."""
+    with suppress(OSError):
+        console.print(printable(text), style=style, soft_wrap=True)
 
 
 def progress_bar(*last: ProgressColumn) -> Progress:

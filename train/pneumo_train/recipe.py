@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from pneumo_infer.films.preprocess import NETWORK_SIZE
 from pneumo_train.errors import RecipeError
+from pneumo_train.side_files import SideFile, describe_problems
+
+MAX_SEED = 2**32 - 1  # of NumPy's generators, which Keras seeds as well
+MAX_FILMS = 65_536  # in a batch
 
 Share = Annotated[float, Field(ge=0.0, lt=0.5)]
 Strength = Annotated[float, Field(ge=0.0, lt=1.0)]
+Penalty = Annotated[float, Field(ge=0.0, le=1.0)]
+# The upper limits only stop mistakes; useful values are far below.
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+Layers = Annotated[int, Field(ge=1, le=10_000)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Name = Annotated[str, Field(pattern=r"^\w[\w -]*$")]  # usable in a file name
 
 
 class Section(BaseModel):
     """A section of a recipe. Unknown keys and values out of range are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Split(Section):
     """Seed and shares of the validation and test films, which are split by patient and class."""
 
-    seed: int
+    seed: Seed
     validation: Annotated[float, Field(gt=0.0, lt=0.5)]
     test: Share
 
@@ -57,9 +67,9 @@ class Network(Section):
     pooling: Literal["film", "lungs"] = "film"
     head_batch_normalisation: bool = False
     dropout: Strength = 0.0
-    hidden_units: Annotated[int, Field(ge=0)] = 0
+    hidden_units: Annotated[int, Field(ge=0, le=65_536)] = 0
     hidden_dropout: Strength = 0.0
-    l2: Annotated[float, Field(ge=0.0)] = 0.0
+    l2: Penalty = 0.0
     classes: Literal["sigmoid", "softmax"] = "sigmoid"
 
     @model_validator(mode="after")
@@ -114,15 +124,15 @@ class Fit(Section):
     - `keep` selects the epoch that the next phase starts from: the `best` validation AUC, or the `last` epoch.
     """
 
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    batch_size: Annotated[int, Field(ge=1)]
+    epochs: Epochs | None = None
+    batch_size: Annotated[int, Field(ge=1, le=MAX_FILMS)]
     label_smoothing: Share = 0.0
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    weight_decay: Penalty = 0.0
     class_balance: Literal["none", "sampling", "weights"]
     ema_momentum: Strength = 0.0
     keep: Literal["best", "last"] = "best"
-    early_stopping_patience: Annotated[int, Field(ge=1)] = 3
-    reduce_rate_patience: Annotated[int, Field(ge=1)] = 1
+    early_stopping_patience: Epochs = 3
+    reduce_rate_patience: Epochs = 1
     reduce_rate_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
 
 
@@ -141,12 +151,12 @@ class Phase(Section):
     """
 
     name: Name
-    train: Literal["head", "all"] | Annotated[int, Field(ge=1)]
+    train: Literal["head", "all"] | Layers
     batch_normalisation: Literal["frozen", "trainable"]
     image_size: Annotated[int, Field(ge=64, le=NETWORK_SIZE)] = NETWORK_SIZE
     min_crop_area: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    epochs: Annotated[int, Field(ge=1)]
-    learning_rate: Annotated[float, Field(gt=0.0)]
+    epochs: Epochs
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
     schedule: Literal["constant", "cosine"] = "constant"
 
 
@@ -159,7 +169,7 @@ class Recipe(Section):
     network: Network
     augment: Augment = Augment()
     fit: Fit
-    phases: tuple[Phase, ...]
+    phases: Annotated[tuple[Phase, ...], Field(max_length=100)]
 
     @model_validator(mode="after")
     def _phases_have_unique_names(self) -> Self:
@@ -196,8 +206,11 @@ def builtin_recipes() -> dict[str, Recipe]:
 
 
 def _builtin_names() -> list[str]:
-    folder = resources.files("pneumo_train") / "recipes"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(e.name.removesuffix(".toml") for e in _builtin_folder().iterdir() if e.name.endswith(".toml"))
+
+
+def _builtin_folder() -> Traversable:
+    return resources.files("pneumo_train") / "recipes"
 
 
 def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
@@ -217,33 +230,24 @@ def read_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
         The recipe does not exist, is not valid TOML, or has an unknown key, a missing key or an invalid value. The
         message names the key.
     """
-    try:
-        values = tomllib.loads(_recipe_text(name))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(name, f"not a valid TOML file ({error})", "correct the file") from error
+    values = _recipe_values(name)
     for setting in settings:
         _override(values, setting)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(map(_format_problem, error.errors()))
-        raise RecipeError(name, problems, "correct these values") from error
+        raise RecipeError(name, describe_problems(error.errors()), "correct these values") from error
 
 
-def _format_problem(error: ErrorDetails) -> str:
-    key = ".".join(map(str, error["loc"]))
-    problem = "unknown key" if error["type"] == "extra_forbidden" else error["msg"].removeprefix("Value error, ")
-    return f"{key}: {problem}" if key else problem
-
-
-def _recipe_text(name: str) -> str:
-    builtin = resources.files("pneumo_train") / "recipes" / f"{name}.toml"
-    try:
-        return builtin.read_text(encoding="utf-8") if builtin.is_file() else Path(name).read_text(encoding="utf-8")
-    except OSError as error:
-        known = ", ".join(_builtin_names())
-        remedy = f"choose one of {known}, or give the path of a TOML file"
-        raise RecipeError(name, f"not a recipe ({error.strerror})", remedy) from error
+def _recipe_values(name: str) -> dict[str, Any]:
+    known = _builtin_names()
+    if name in known:
+        return tomllib.loads((_builtin_folder() / f"{name}.toml").read_text(encoding="utf-8"))
+    path = Path(name)
+    if not os.path.lexists(path):
+        remedy = f"choose one of {', '.join(known)}, or give the path of a TOML file"
+        raise RecipeError(name, "not a recipe", remedy)
+    return SideFile(path, "correct the file", RecipeError).toml()
 
 
 def _override(values: dict[str, Any], setting: str) -> None:
@@ -253,7 +257,7 @@ def _override(values: dict[str, Any], setting: str) -> None:
         raise RecipeError(setting, "not a setting", "write it as KEY=VALUE, for example fit.epochs=3")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
     node: Any = values
     for part in path:
@@ -266,10 +270,11 @@ def _override(values: dict[str, Any], setting: str) -> None:
 
 def _child(node: Any, part: str, setting: str) -> Any:
     if isinstance(node, list):
-        phases = {entry.get("name"): entry for entry in node} | {str(i): entry for i, entry in enumerate(node)}
+        named = {str(entry.get("name")): entry for entry in node if isinstance(entry, dict)}
+        phases = named | {str(index): entry for index, entry in enumerate(node)}
         if part in phases:
             return phases[part]
-        raise RecipeError(setting, f"unknown phase {part!r}", f"choose from {', '.join(map(str, phases))}")
+        raise RecipeError(setting, f"unknown phase {part!r}", f"choose from {', '.join(phases)}")
     if isinstance(node, dict):
         return node.setdefault(part, {})
     raise RecipeError(setting, f"unknown key {part!r}", "use a key of the recipe, for example fit.epochs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pneumo_export.metadata import INTENDED_USE
 from pneumo_export.parity.proof import Proof
 from pneumo_infer import __version__
+from pneumo_infer.printable import printable
 from pneumo_train.evaluation.corruptions import worst_corruptions
 from pneumo_train.model.description import Figure
 from pneumo_train.model.trained import TrainedModel
@@ -33,7 +35,12 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: Mapping[str, in
         keep_trailing_newline=True,
         autoescape=False,  # Markdown
     )
-    environment.filters |= {"figure": _figure, "percent": lambda share: f"{share:.1%}", "layers": name_layers}
+    environment.filters |= {
+        "text": escape_text,
+        "figure": _figure,
+        "percent": lambda share: f"{share:.1%}",
+        "layers": name_layers,
+    }
     return environment.get_template("card.md.j2").render(
         model=source.description,
         sha256=source.sha256,
@@ -44,6 +51,11 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: Mapping[str, in
         intended_use=INTENDED_USE,
         version=__version__,
     )
+
+
+def escape_text(text: str) -> str:
+    """Escape what would control a terminal, or begin a column, code, a link or HTML in Markdown."""
+    return re.sub(r"([\\`|<\[])", r"\\\1", printable(text))
 
 
 def _figure(figure: Figure | None, digits: int = 3) -> str:

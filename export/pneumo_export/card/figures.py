@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from pydantic import BaseModel
 from scipy.special import expit
 
+from pneumo_train.data.label import Label
 from pneumo_train.model.calibration import Scores, reliability
-from pneumo_train.model.trained import TrainedModel, read_history
+from pneumo_train.model.trained import TrainedModel
 from pneumo_train.report.plots import draw_corruptions, draw_curves, draw_reliability, draw_roc_and_precision, save
+from pneumo_train.side_files import SideFile
+from pneumo_train.training.history import read_history
 
 # File name to caption.
 CAPTIONS = {
@@ -21,6 +23,15 @@ CAPTIONS = {
     "corruptions.png": "Performance under corruptions, and without (dotted)",
     "curves.png": "Training curves by phase",
 }
+
+
+class PredictedFilm(BaseModel):
+    """A row of predictions.csv."""
+
+    split: str
+    label: Label
+    logit: float
+    probability: float
 
 
 def draw_card(source: TrainedModel, folder: Path) -> dict[str, str]:
@@ -62,10 +73,7 @@ def _predictions(path: Path, split: str) -> tuple[Scores, Scores, Scores] | None
     """Return targets, logits and probabilities of one split from predictions.csv, or None if the file is missing."""
     if not path.is_file():
         return None
-    with path.open(newline="", encoding="utf-8") as file:
-        rows: list[dict[str, Any]] = [row for row in csv.DictReader(file) if row["split"] == split]
-    targets = np.array([row["label"] == "PNEUMONIA" for row in rows], dtype=np.float32)
-    logits, probabilities = (
-        np.array([row[name] for row in rows], dtype=np.float32) for name in ("logit", "probability")
-    )
-    return targets, logits, probabilities
+    rows = [row for _, row in SideFile(path, "restore or delete it").rows(PredictedFilm) if row.split == split]
+    targets = np.array([row.label is Label.PNEUMONIA for row in rows], dtype=np.float32)
+    logits = np.array([row.logit for row in rows], dtype=np.float32)
+    return targets, logits, np.array([row.probability for row in rows], dtype=np.float32)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import AliasChoices, BaseModel, Field, StringConstraints
 
 from pneumo_infer.films.folders import find_films, is_system_name
-from pneumo_infer.model.info import LABELS
+from pneumo_train.data.label import Label
 from pneumo_train.errors import DataError
+from pneumo_train.side_files import SideFile
+
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 # Common names of split folders.
-FOLDER_SPLITS = {
+FOLDER_SPLITS: dict[str, SplitName] = {
     "train": "train",
     "val": "validation",
     "valid": "validation",
@@ -34,8 +40,6 @@ class IndexedFilm:
     ----------
     path
         Relative to the data set's root, with forward slashes.
-    label
-        NORMAL or PNEUMONIA.
     patient
         Patient, taken from the file name. If the name does not contain one, the path of the film.
     kind
@@ -44,15 +48,15 @@ class IndexedFilm:
         `train`, `validation` or `test`; taken from the folder until the films are split.
     """
 
-    path: str
-    label: str
-    patient: str
+    path: Annotated[str, Field(min_length=1)]
+    label: Label
+    patient: Annotated[str, Field(min_length=1)]
     kind: str
-    split: str
+    split: SplitName
 
     @property
     def is_pneumonia(self) -> bool:
-        return self.label == LABELS[1]
+        return self.label is Label.PNEUMONIA
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +71,20 @@ class Layout:
         Path relative to the root, or file name, to patient. If given, it must contain every film.
     """
 
-    class_folders: Mapping[str, frozenset[str]] = field(
-        default_factory=lambda: {label: frozenset({label.lower()}) for label in LABELS}
+    class_folders: Mapping[Label, frozenset[str]] = field(
+        default_factory=lambda: {label: frozenset({label.lower()}) for label in Label}
     )
     patients: Mapping[str, str] | None = None
 
 
-def parse_class_folders(given: Iterable[str]) -> dict[str, frozenset[str]]:
+class PatientRow(BaseModel):
+    """A row of a file with patients."""
+
+    path: str = Field(validation_alias=AliasChoices("path", "file"))
+    patient: Annotated[str, StringConstraints(strip_whitespace=True)]
+
+
+def parse_class_folders(given: Iterable[str]) -> dict[Label, frozenset[str]]:
     """Parse `LABEL=FOLDER` entries. A label without an entry keeps the folder of its own name.
 
     Raises
@@ -81,13 +92,17 @@ def parse_class_folders(given: Iterable[str]) -> dict[str, frozenset[str]]:
     DataError
         An entry does not have that form.
     """
-    folders: dict[str, frozenset[str]] = {}
+    folders: dict[Label, frozenset[str]] = {}
     for entry in given:
-        label, _, folder = entry.partition("=")
-        if label.upper() not in LABELS or not folder:
+        name, _, folder = entry.partition("=")
+        try:
+            label = Label(name)
+        except ValueError:
+            folder = ""
+        if not folder:
             raise DataError(entry, "not a class folder", "write it as NORMAL=FOLDER or PNEUMONIA=FOLDER")
-        folders[label.upper()] = folders.get(label.upper(), frozenset()) | {folder.lower()}
-    return {label: folders.get(label, frozenset({label.lower()})) for label in LABELS}
+        folders[label] = folders.get(label, frozenset()) | {folder.lower()}
+    return {label: folders.get(label, frozenset({label.lower()})) for label in Label}
 
 
 def read_patients(path: Path) -> dict[str, str]:
@@ -101,18 +116,15 @@ def read_patients(path: Path) -> dict[str, str]:
     Raises
     ------
     DataError
-        The file cannot be read, or a column is missing.
+        The file cannot be read, a column is missing, a row is invalid, or a film has two patients.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        remedy = "give a CSV file with the columns path and patient"
-        raise DataError(str(path), f"cannot be read ({error})", remedy) from error
-    name = next((column for column in ("path", "file") if rows and column in rows[0]), None)
-    if name is None or "patient" not in rows[0]:
-        raise DataError(str(path), "does not have the columns path and patient", "name them in the first line")
-    return {row[name].replace("\\", "/"): row["patient"].strip() for row in rows}
+    file = SideFile(path, "give a CSV file with the columns path and patient", DataError)
+    patients: dict[str, str] = {}
+    for line, row in file.rows(PatientRow):
+        name = row.path.replace("\\", "/")
+        if patients.setdefault(name, row.patient) != row.patient:
+            raise file.wrong(f"{name!r} already has the patient {patients[name]!r}", line)
+    return patients
 
 
 def index_films(root: Path, layout: Layout = Layout()) -> list[IndexedFilm]:  # frozen
@@ -132,23 +144,37 @@ def index_films(root: Path, layout: Layout = Layout()) -> list[IndexedFilm]:  # 
     DataError
         The folder does not exist, a class has no films, or the given patients do not cover all films.
     """
-    if not root.is_dir():
-        remedy = "set --data to the folder that contains train/NORMAL and train/PNEUMONIA"
-        raise DataError(str(root), "not a folder", remedy)
-    films = [
-        _index_film(path, root, label, split)
-        for folder, split in _split_folders(_descend(root, layout))
-        for label, names in layout.class_folders.items()
-        for class_folder in _folders(folder)
-        if class_folder.name.lower() in names
-        for path in map(Path, find_films(class_folder).films)
-    ]
+    films = films_in_class_folders(root, layout)
     for label, names in layout.class_folders.items():
         if not any(film.label == label for film in films):
             remedy = f"put films in {'/'.join(sorted(names))}, or name their folder with --class-folder {label}=FOLDER"
             raise DataError(str(root), f"contains no {label} films", remedy)
     named = films if layout.patients is None else _with_patients(films, layout.patients)
     return sorted(named, key=lambda film: film.path)
+
+
+def films_in_class_folders(root: Path, layout: Layout) -> list[IndexedFilm]:
+    """List the films in the class folders of a data set, if it has any, with the patients of their file names.
+
+    Raises
+    ------
+    DataError
+        The data set is not a folder, or a folder in it cannot be read.
+    """
+    if not root.is_dir():
+        remedy = "set --data to the folder that contains train/NORMAL and train/PNEUMONIA"
+        raise DataError(str(root), "not a folder", remedy)
+    try:
+        return [
+            _index_film(path, root, label, split)
+            for folder, split in _split_folders(_descend(root, layout))
+            for label, names in layout.class_folders.items()
+            for class_folder in _folders(folder)
+            if class_folder.name.lower() in names
+            for path in map(Path, find_films(class_folder).films)
+        ]
+    except OSError as error:
+        raise DataError(str(error.filename), f"cannot be read ({error.strerror})", "make it readable") from error
 
 
 def unnamed_patients(films: Iterable[IndexedFilm]) -> int:
@@ -165,7 +191,7 @@ def _descend(root: Path, layout: Layout) -> Path:
     return root
 
 
-def _split_folders(root: Path) -> list[tuple[Path, str]]:
+def _split_folders(root: Path) -> list[tuple[Path, SplitName]]:
     named = [
         (child, FOLDER_SPLITS[child.name.lower()]) for child in _folders(root) if child.name.lower() in FOLDER_SPLITS
     ]
@@ -176,7 +202,7 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if child.is_dir() and not is_system_name(child.name))
 
 
-def _index_film(path: Path, root: Path, label: str, split: str) -> IndexedFilm:
+def _index_film(path: Path, root: Path, label: Label, split: SplitName) -> IndexedFilm:
     relative = path.relative_to(root).as_posix()
     named = PNEUMONIA_NAME.match(path.name) or NORMAL_NAME.match(path.name)
     if named is None:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
-from pneumo_infer.atomic_write import atomic_write
 from pneumo_infer.films.raster import Film
-from pneumo_infer.model.info import LABELS
-from pneumo_train.data.index import IndexedFilm
+from pneumo_train.data.index import SPLITS, IndexedFilm, SplitName
+from pneumo_train.data.label import Label
+from pneumo_train.data.manifest import MANIFEST, write_manifest
 from pneumo_train.errors import DataError
 
-SPLITS = ("train", "validation", "test")
-SPLIT_FOLDERS = {"train": "train", "validation": "val", "test": "test"}
-MANIFEST = "split.csv"
-COLUMNS = [column.name for column in fields(IndexedFilm)]
+SPLIT_FOLDERS: dict[SplitName, str] = {"train": "train", "validation": "val", "test": "test"}
 
 
 def split_by_patient(
@@ -51,16 +48,18 @@ def split_by_patient(
     given_test = [film for film in films if film.split == "test"]
     test_patients = {film.patient for film in given_test}
     pool = [film for film in films if film.split != "test" and film.patient not in test_patients]
-    shares = {"validation": validation_share, "test": 0.0 if given_test else test_share}
+    shares: dict[SplitName, float] = {"validation": validation_share, "test": 0.0 if given_test else test_share}
     split_of = _assign_patients(pool, np.random.default_rng(seed), shares)
     return given_test + [replace(film, split=split_of[film.patient]) for film in pool]
 
 
-def _assign_patients(pool: Sequence[IndexedFilm], rng: np.random.Generator, shares: dict[str, float]) -> dict[str, str]:
+def _assign_patients(
+    pool: Sequence[IndexedFilm], rng: np.random.Generator, shares: dict[SplitName, float]
+) -> dict[str, SplitName]:
     with_pneumonia = {film.patient for film in pool if film.is_pneumonia}
-    split_of: dict[str, str] = {}
-    for label in LABELS:
-        counts = Counter(f.patient for f in pool if (f.patient in with_pneumonia) == (label == LABELS[1]))
+    split_of: dict[str, SplitName] = {}
+    for label in Label:
+        counts = Counter(f.patient for f in pool if (f.patient in with_pneumonia) == (label is Label.PNEUMONIA))
         splits = [name for name, share in shares.items() if share > 0]
         if len(counts) <= len(splits):
             problem = f"too few patients ({len(counts)}) for {len(splits) + 1} splits"
@@ -89,7 +88,7 @@ def check_splits(films: Sequence[IndexedFilm], name: str) -> None:
     Raises
     ------
     DataError
-        A patient is in two splits, a split has an unknown name, or training or validation has no films of a class.
+        A patient is in two splits, or training or validation has no films of a class.
     """
     splits_of: dict[str, set[str]] = defaultdict(set)
     for film in films:
@@ -99,11 +98,8 @@ def check_splits(films: Sequence[IndexedFilm], name: str) -> None:
         where = " and ".join(sorted(splits_of[shared[0]]))
         problem = f"has patients in more than one split ({len(shared)} in total, for example {shared[0]} in {where})"
         raise DataError(name, problem, "split the films again with pneumo-train split")
-    unknown = sorted({film.split for film in films} - set(SPLITS))
-    if unknown:
-        raise DataError(name, f"has an unknown split {unknown[0]!r}", f"choose from {', '.join(SPLITS)}")
     for split in SPLITS[:2]:
-        for label in LABELS:
+        for label in Label:
             if not any(film.split == split and film.label == label for film in films):
                 raise DataError(name, f"has no {label} films in {split}", "split the films again, or add films")
 
@@ -145,7 +141,8 @@ def parse_ratios(text: str) -> tuple[float, float]:
         parts = [float(part) for part in text.split("/")]
     except ValueError:
         parts = []
-    if len(parts) not in (2, 3) or min(parts) < 0 or parts[1] <= 0 or parts[0] < sum(parts) / 2:
+    valid = len(parts) in (2, 3) and all(isfinite(part) and part >= 0 for part in parts)
+    if not valid or parts[1] == 0 or parts[0] < sum(parts) / 2:
         raise DataError(f"ratios {text}", "not valid", "write them as 80/10/10, or 80/20 without a test split")
     return parts[1] / sum(parts), (parts[2] if len(parts) == 3 else 0.0) / sum(parts)
 
@@ -153,8 +150,8 @@ def parse_ratios(text: str) -> tuple[float, float]:
 def write_split_folders(root: Path, films: Sequence[IndexedFilm], target: Path) -> list[IndexedFilm]:
     """Write train, val and test folders with a folder for each class, and a manifest for `read_manifest`.
 
-    Films are hard links if the file system supports them, else copies. The folder is written under a temporary name and
-    renamed at the end.
+    Films are hard links if the file system supports them, else copies. Films of the same name get distinct names. The
+    folder is written under a temporary name and renamed at the end.
 
     Parameters
     ----------
@@ -175,15 +172,15 @@ def write_split_folders(root: Path, films: Sequence[IndexedFilm], target: Path) 
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DataError(str(target), "already exists", "name a new or empty folder with --to")
-    names = Counter(_target_path(film).as_posix() for film in films)
+    names = Counter(_target_path(film).as_posix().lower() for film in films)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".split-") as temporary:
             staging, placed = Path(temporary) / target.name, []
             for film in films:
                 path = _target_path(film)
-                if names[path.as_posix()] > 1:  # the same name in different folders
-                    path = path.with_name(film.path.replace("/", "-"))
+                if names[path.as_posix().lower()] > 1:  # in different folders, or on a disk that ignores case
+                    path = path.with_name(_distinct_name(film.path))
                 _link_or_copy(root / film.path, staging / path)
                 placed.append(replace(film, path=path.as_posix()))
             write_manifest(placed, staging / MANIFEST)
@@ -199,33 +196,17 @@ def _target_path(film: IndexedFilm) -> Path:
     return Path(SPLIT_FOLDERS[film.split], film.label, Path(film.path).name)
 
 
+def _distinct_name(path: str) -> str:
+    """Return a name that starts like the file name, differs for different paths, and is short enough for any disk."""
+    name, digest = Path(path), hashlib.sha256(path.encode()).hexdigest()[:12]
+    return f"{name.stem[:48]}-{digest}{name.suffix[:8]}"
+
+
 def _link_or_copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
+    except FileExistsError:  # never copy into what may be a link to another film
+        raise
     except OSError:  # another file system, or one without links
         shutil.copy2(source, target)
-
-
-def write_manifest(films: Iterable[IndexedFilm], path: Path) -> None:
-    """Write a split as a CSV file with the columns path, label, patient, kind and split."""
-    with atomic_write(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([getattr(film, column) for column in COLUMNS] for film in films)
-
-
-def read_manifest(path: Path) -> list[IndexedFilm]:
-    """Read a split written by `write_manifest`.
-
-    Raises
-    ------
-    DataError
-        The file does not exist or has other columns.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [IndexedFilm(**row) for row in csv.DictReader(file)]
-    except (OSError, TypeError) as error:
-        remedy = "name a CSV file written by pneumo-train split"
-        raise DataError(str(path), f"not a split manifest ({error})", remedy) from error

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.errors import ModelError
-from pneumo_infer.model.info import LABELS
-from pneumo_train.console import console, progress_bar
+from pneumo_train.console import print_line, progress_bar
 from pneumo_train.data.decode import decode_films
 from pneumo_train.data.index import IndexedFilm, Layout, index_films
-from pneumo_train.data.split import MANIFEST, read_manifest
-from pneumo_train.errors import DataError
+from pneumo_train.data.label import Label
+from pneumo_train.data.manifest import MANIFEST, read_manifest
+from pneumo_train.errors import DataError, RunError
 from pneumo_train.evaluation.corruptions import CORRUPTIONS
 from pneumo_train.evaluation.deletion import SCORED_BY_DELETION
 from pneumo_train.evaluation.evaluation import Evaluation, measure_films
@@ -57,7 +57,7 @@ def evaluate(
     Raises
     ------
     PneumoError
-        The model or the films cannot be used.
+        The model or the films cannot be used, or the results cannot be written.
     """
     scorer = load_scorer(model)
     point = _operating_point(scorer, operating_point)
@@ -69,10 +69,13 @@ def evaluate(
         names = list(CORRUPTIONS) if corruptions else []
         scoring = bar.add_task("scoring films", total=_times_scored(scorer, decoded.films, len(names)))
         evaluation = measure_films(scorer, decoded, point, names, lambda count: bar.advance(scoring, count), others)
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(output / "metrics.json", evaluation.metrics)
-    with atomic_write(output / "report.html") as file:
-        file.write(write_report(evaluation))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        write_json(output / "metrics.json", evaluation.metrics)
+        with atomic_write(output / "report.html") as file:
+            file.write(write_report(evaluation))
+    except OSError as error:
+        raise RunError(str(output), f"cannot be written ({error.strerror})", "choose another --output") from error
     return evaluation
 
 
@@ -95,7 +98,7 @@ def choose_films(model: Path, data: Path, split: str, layout: Layout) -> list[In
     films = index_films(data, layout)
     manifest = next((f for f in (model.with_name(MANIFEST), model.parent.parent / MANIFEST) if f.is_file()), None)
     paths = {film.path for film in films}
-    own = [film for film in read_manifest(manifest) if film.path in paths] if manifest else []
+    own = [film for film in read_manifest(manifest, data) if film.path in paths] if manifest else []
     if split == "all":
         chosen, described = films, "all films in the folder, including any that the model was trained on"
     elif own:
@@ -104,11 +107,11 @@ def choose_films(model: Path, data: Path, split: str, layout: Layout) -> list[In
         chosen, described = [f for f in films if f.split == split], f"the films in the {split} folder"
     else:
         chosen, described = films, "all films in the folder; some of them may be training films of the model"
-    missing = [label for label in LABELS if not any(film.label == label for film in chosen)]
+    missing = [label for label in Label if not any(film.label is label for film in chosen)]
     if missing:
         problem = f"has no {missing[0]} films to evaluate on ({described})"
         raise DataError(str(data), problem, "use another --split or --data")
-    console.print(f"evaluating on {len(chosen)} films: {described}", highlight=False)
+    print_line(f"evaluating on {len(chosen)} films: {described}")
     return chosen
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from pneumo_train.errors import RecipeError
+from pneumo_train.errors import RecipeError, first_line
 
 # Mean of the three channel means that keras.applications.resnet50.preprocess_input subtracts.
 IMAGENET_MEAN = 114.799
@@ -83,7 +83,7 @@ def _load(name: str, weights: str) -> keras.Model:
         remedy = f"use imagenet, none, or the path of a no-top {name} weights file"
         if weights == "imagenet":
             remedy = "check the network connection, or pass the path of a local file to --weights"
-        raise RecipeError(f"weights {weights}", f"cannot be loaded ({str(error).splitlines()[0]})", remedy) from error
+        raise RecipeError(f"weights {weights}", f"cannot be loaded ({first_line(error)})", remedy) from error
 
 
 def _copy_weights(colour: keras.Model, grey: keras.Model, first: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from pneumo_infer.errors import ModelError
 from pneumo_train.recipe import Recipe
@@ -171,7 +171,7 @@ class FileDescription(Part):
         plain, optional = ("version", "default_operating_point"), ("population",)
         keys = [key for key in cls.model_fields if key in entries or key not in optional]
         try:
-            values = {key: entries[key] if key in plain else json.loads(entries[key]) for key in keys}
+            values = {key: entries[key] if key in plain else from_json(entries[key]) for key in keys}
         except KeyError as error:
             raise ModelError(file, f"has no metadata entry pneumo.{error.args[0]}", "export the model again") from None
         except ValueError as error:

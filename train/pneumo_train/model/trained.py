@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from pneumo_train.errors import RunError
+from pneumo_infer.model.checksum import CHECKSUMS, listed_digest
+from pneumo_train.errors import RunError, first_line
 from pneumo_train.model.description import ModelDescription
+from pneumo_train.side_files import SideFile
 
 MODEL_FILE = "model.keras"
 OUTPUTS = ("logit", "probability", "domain_distance")
@@ -43,24 +43,6 @@ def description_of(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """Read the training history of a Keras file from `history.csv` next to it, if it exists.
-
-    Returns
-    -------
-    list of dict
-        One dict per epoch, or an empty list.
-    """
-    history = path.with_name("history.csv")
-    if not history.is_file():
-        return []
-    with history.open(newline="", encoding="utf-8") as rows:
-        return [
-            {key: value if key == "phase" else float(value) for key, value in row.items()}
-            for row in csv.DictReader(rows)
-        ]
-
-
 def read_description(path: Path) -> ModelDescription:
     """Read the description of a Keras file.
 
@@ -72,12 +54,7 @@ def read_description(path: Path) -> ModelDescription:
         The description has an invalid field; the message names it.
     """
     file = description_of(path)
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(str(file), f"cannot be read ({error.strerror})", "keep it next to its .keras file") from error
-    except ValueError as error:
-        raise RunError(str(file), f"not valid JSON ({error})", "train the model again") from error
+    values = SideFile(file, "keep the .json file of the training next to its .keras file").json(dict[str, Any])
     return ModelDescription.checked(str(file), values)
 
 
@@ -87,7 +64,8 @@ def load_trained(path: Path) -> TrainedModel:
     Raises
     ------
     RunError, ModelError
-        A file is missing or damaged, or the model does not have the inputs and outputs of pneumo-train.
+        A file is missing, damaged or altered, its folder was not published completely, or the model does not have the
+        inputs and outputs of pneumo-train.
     """
     try:
         content = path.read_bytes()
@@ -95,19 +73,20 @@ def load_trained(path: Path) -> TrainedModel:
         raise RunError(
             str(path), f"cannot be read ({error.strerror})", "pass the path of a .keras file to --model"
         ) from error
-    description = read_description(path)
+    description, sha256 = read_description(path), hashlib.sha256(content).hexdigest()
+    if listed_digest(path) not in (None, sha256):
+        problem = f"is not the file that was published (its SHA-256 differs from the one in {CHECKSUMS})"
+        raise RunError(str(path), problem, "publish the model again")
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras can raise any exception for a file in another format
-        reason = str(error).splitlines()[0]
-        raise RunError(
-            str(path), f"not a Keras model ({reason})", "use a .keras file written by pneumo-train"
-        ) from error
+        remedy = "use a .keras file written by pneumo-train"
+        raise RunError(str(path), f"not a Keras model ({first_line(error)})", remedy) from error
     if model.input_shape != (None, 224, 224, 1) or sorted(_output_names(model)) != sorted(OUTPUTS):
         outputs, expected = ", ".join(_output_names(model)), ", ".join(OUTPUTS)
         problem = f"maps {model.input_shape} to {outputs}, not (None, 224, 224, 1) to {expected}"
         raise RunError(str(path), problem, "use a .keras file written by pneumo-train")
-    return TrainedModel(path, model, description, hashlib.sha256(content).hexdigest())
+    return TrainedModel(path, model, description, sha256)
 
 
 def _output_names(model: keras.Model) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from pneumo_infer import __version__
 from pneumo_infer.atomic_write import atomic_write, write_json
+from pneumo_infer.csv_files import CsvWriter
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
 from pneumo_train.console import progress_bar
@@ -198,9 +198,9 @@ def _write_predictions(
     scores: dict[str, Scores],
 ) -> None:
     with atomic_write(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "patient", "kind", "split", "label", "logit", "probability"])
+        writer = CsvWriter(file)
+        writer.write_row(["path", "patient", "kind", "split", "label", "logit", "probability"])
         for split, rows in held_out.items():
             for row, logit, probability in zip(rows, logits[split], scores[split], strict=True):
                 film = decoded.films[row]
-                writer.writerow([film.path, film.patient, film.kind, split, film.label, logit, probability])
+                writer.write_row([film.path, film.patient, film.kind, split, film.label, logit, probability])

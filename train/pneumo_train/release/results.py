@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,8 +15,10 @@ from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.evaluation.corruptions import worst_corruptions
 from pneumo_train.model.description import ModelDescription
 from pneumo_train.model.network import weights_name
-from pneumo_train.model.trained import MODEL_FILE, description_of, read_description, read_history
+from pneumo_train.model.trained import MODEL_FILE, description_of, read_description
 from pneumo_train.recipe import Recipe, builtin_recipes, name_layers, read_recipe
+from pneumo_train.side_files import SideFile
+from pneumo_train.training.history import read_history
 from pneumo_train.training.options import RunOptions, read_options, read_own_recipe
 
 RELEASED_RECIPE = "finetune"
@@ -121,13 +122,18 @@ def write_results(runs: Sequence[Path], rows_folder: Path, page: Path) -> list[R
     Raises
     ------
     RunError
-        A run has not finished, or its built-in recipe has changed since. In this case nothing is written.
+        A run has not finished, or its built-in recipe has changed since. In this case nothing is written. Or a file
+        cannot be read or written.
     """
     new_rows = [read_row(run) for run in runs]
-    rows_folder.mkdir(parents=True, exist_ok=True)
-    for run, row in zip(runs, new_rows, strict=True):
-        write_json(rows_folder / f"{run.name}.json", asdict(row))
-    rows = [Row(**json.loads(file.read_text(encoding="utf-8"))) for file in sorted(rows_folder.glob("*.json"))]
+    try:
+        rows_folder.mkdir(parents=True, exist_ok=True)
+        for run, row in zip(runs, new_rows, strict=True):
+            write_json(rows_folder / f"{run.name}.json", asdict(row))
+    except OSError as error:
+        raise RunError(str(rows_folder), f"cannot be written ({error.strerror})", "choose another --rows") from error
+    remedy = "restore or delete it"
+    rows = [SideFile(file, remedy).json(Row) for file in sorted(rows_folder.glob("*.json"))]
     with atomic_write(page) as file:
         file.write(render(rows))
     return rows

@@ -18,11 +18,11 @@ from scipy.special import expit
 from pneumo_infer import __version__
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
+from pneumo_infer.printable import printable
 from pneumo_train.data.lung_fields import edges, lung_fields
 from pneumo_train.evaluation.deletion import Deletion, blur_parts, hottest_part
 from pneumo_train.evaluation.evaluation import Evaluation
 from pneumo_train.model.calibration import reliability
-from pneumo_train.model.trained import read_history
 from pneumo_train.report.plots import (
     draw_balance,
     draw_confusion,
@@ -35,6 +35,7 @@ from pneumo_train.report.plots import (
     to_png,
 )
 from pneumo_train.report.score_plots import draw_probabilities, draw_style
+from pneumo_train.training.history import read_history
 
 SAMPLES, EVIDENCE, MAX_ERRORS = 6, 6, 60
 Rows = Sequence[int] | np.ndarray[Any, np.dtype[np.intp]]
@@ -43,7 +44,11 @@ Rows = Sequence[int] | np.ndarray[Any, np.dtype[np.intp]]
 def write_report(evaluation: Evaluation) -> str:
     """Render the report of an evaluation as HTML, with all pictures embedded."""
     environment = Environment(
-        loader=PackageLoader("pneumo_train.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("pneumo_train.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # not what macros return
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     return environment.get_template("report.html.j2").render(
@@ -131,7 +136,8 @@ def _before_and_after(films: Film, deletion: Deletion, rows: NDArray[np.intp]) -
 
 def _films(evaluation: Evaluation, rows: Rows, heatmaps: Any = None) -> Figure:
     captions = [
-        f"{Path(evaluation.films.films[row].path).stem}\n{evaluation.scored.probabilities[row]:.3f}" for row in rows
+        f"{printable(Path(evaluation.films.films[row].path).stem)}\n{evaluation.scored.probabilities[row]:.3f}"
+        for row in rows
     ]
     return draw_films(evaluation.films.pixels[np.asarray(rows)], captions, heatmaps)
 

@@ -169,7 +169,7 @@ def draw_films(films: Film, captions: list[str], heatmaps: Scores | None = None,
         axes.set_axis_off()
         if number < len(films):
             axes.imshow(films[number, :, :, 0], cmap="gray", vmin=0, vmax=255, extent=(0, 1, 0, 1))
-            axes.set_title(captions[number], fontsize=7)
+            axes.set_title(captions[number], fontsize=7, parse_math=False)  # a name may contain $
             if heatmaps is not None:
                 warmth = heatmaps[number] / max(float(heatmaps[number].max()), 1e-9)
                 smooth = np.asarray(Image.fromarray(warmth).resize((224, 224), Image.Resampling.BICUBIC)).clip(0, 1)
@@ -202,7 +202,13 @@ def _draw_curve(axes: Axes, history: list[dict[str, Any]], name: str, title: str
         middle = np.mean([row["epoch"] for row in history if row["phase"] == phase])
         # Rotated, because the names of short phases would overlap.
         axes.annotate(
-            phase, (middle, 1.01), xycoords=("data", "axes fraction"), color="grey", rotation=60, rotation_mode="anchor"
+            phase,
+            (middle, 1.01),
+            xycoords=("data", "axes fraction"),
+            color="grey",
+            rotation=60,
+            rotation_mode="anchor",
+            parse_math=False,
         )
     axes.set(xlabel="epoch", ylabel=title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

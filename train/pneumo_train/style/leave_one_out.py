@@ -11,27 +11,28 @@ leave-one-style-out.json           all results so far, and their means
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
+from pydantic import BaseModel
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from pneumo_infer.atomic_write import write_json
 from pneumo_infer.model.info import LABELS
-from pneumo_train.console import console
+from pneumo_train.console import print_line
 from pneumo_train.errors import DataError, RunError
 from pneumo_train.evaluation.metrics import wilson_interval
 from pneumo_train.model.network import rebuild_trunk
 from pneumo_train.recipe import Recipe
 from pneumo_train.release.release import DEFAULT_OPERATING_POINT, column_of
 from pneumo_train.release.thresholds import choose_thresholds
+from pneumo_train.side_files import SideFile
 from pneumo_train.style.films import Rows, StyledFilms, find_styles
 from pneumo_train.training.checkpoints import RunState
 from pneumo_train.training.devices import computing
@@ -44,6 +45,29 @@ MIN_NORMAL_FILMS = 40  # in a cluster; specificity on fewer films is too uncerta
 SUMMARY_FILE = "leave-one-style-out.json"
 RESULT_FILE = "result.json"
 MEANS = ("specificity", "typical_specificity", "sensitivity")
+
+
+class Share(BaseModel):
+    """The share of films that is classified correctly, with its 95 % interval."""
+
+    films: int
+    value: float
+    interval: tuple[float, float]
+
+
+class Result(BaseModel):
+    """The content of `result.json`; figures are None if there are no films to measure on."""
+
+    cluster: int
+    training_films: dict[str, int]
+    left_out: dict[Literal["films_of_the_style", "other_films_of_these_patients"], int]
+    epochs: int
+    operating_point: str
+    threshold: float
+    specificity: Share | None
+    measured_on: str
+    typical_specificity: Share | None
+    sensitivity: Share | None
 
 
 def leave_one_style_out(
@@ -107,9 +131,8 @@ def _train_without(
     keras.utils.clear_session()
     remaining, excluded = styled.without(cluster), styled.training(cluster, 0)
     others = len(styled.films.rows["train"]) - len(remaining.rows["train"]) - len(excluded)
-    console.print(
-        f"cluster {cluster}: training without its {len(excluded)} NORMAL films and {others} more of the same patients",
-        highlight=False,
+    print_line(
+        f"cluster {cluster}: training without its {len(excluded)} NORMAL films and {others} more of the same patients"
     )
     state = RunState.read(folder)
     with computing(options.mixed_precision, options.distribute):
@@ -151,7 +174,8 @@ def _measure(trunk: keras.Model, cluster: int, styled: StyledFilms, validation: 
 
 def _summarise(folder: Path) -> dict[str, Any]:
     files = folder.glob(f"cluster-*/{RESULT_FILE}")
-    results = sorted((json.loads(f.read_text(encoding="utf-8")) for f in files), key=lambda result: result["cluster"])
+    results = [SideFile(f, "delete it to train again without this style").json(Result).model_dump() for f in files]
+    results.sort(key=lambda result: result["cluster"])
     values = {name: [result[name]["value"] for result in results if result[name]] for name in MEANS}
     return {"clusters": results, "mean": {name: float(np.mean(v)) if v else None for name, v in values.items()}}
 

@@ -6,21 +6,37 @@ always names a complete checkpoint, whenever the process is killed.
 
 from __future__ import annotations
 
-import csv
-import json
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import keras
+from pydantic import BaseModel, ConfigDict, Field
 
 from pneumo_infer.atomic_write import atomic_write, write_json
-from pneumo_train.errors import RunError
+from pneumo_infer.csv_files import CsvWriter
+from pneumo_train.errors import RunError, first_line
 from pneumo_train.recipe import Phase
+from pneumo_train.side_files import SideFile
+from pneumo_train.training.history import HISTORY_FILE, EpochRow
 
 # The best epoch is chosen by ranking, because calibration after training corrects much of what the loss penalises.
 MONITORED = "val_auc"
+
+
+CheckpointFile = Annotated[str, Field(pattern=r"^[\w -]+\.keras$")]
+
+
+class StoredState(BaseModel):
+    """The content of `state.json`, see `RunState`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    history: list[EpochRow]
+    last: CheckpointFile | None
+    kept: CheckpointFile | None
+    finished_phases: list[str]
 
 
 @dataclass(slots=True)
@@ -56,10 +72,23 @@ class RunState:
         file = folder / "state.json"
         if not file.exists():
             return cls(folder)
+        stored = SideFile(file, "restore it, or train again into another folder").json(StoredState)
+        return cls(folder, **stored.model_dump())
+
+    def load(self, checkpoint: str | None) -> keras.Model:
+        """Load a checkpoint.
+
+        Raises
+        ------
+        RunError
+            It is missing or damaged.
+        """
+        file = self.checkpoints / str(checkpoint)
         try:
-            return cls(folder, **json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise RunError(str(file), f"is damaged ({error})", "train again into another folder") from error
+            return keras.models.load_model(file)
+        except Exception as error:  # Keras can raise any exception for a damaged file
+            remedy = "restore it, or train again into another folder"
+            raise RunError(str(file), f"cannot be loaded ({first_line(error)})", remedy) from error
 
     def write(self) -> None:
         """Replace the state files, then delete the checkpoints that they no longer name."""
@@ -81,10 +110,11 @@ class RunState:
 
     def _write_history(self) -> None:
         if self.history:
-            with atomic_write(self.folder / "history.csv") as file:
-                writer = csv.DictWriter(file, list(self.history[0]), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(self.history)
+            with atomic_write(self.folder / HISTORY_FILE) as file:
+                writer, names = CsvWriter(file), list(self.history[0])
+                writer.write_row(names)
+                for row in self.history:
+                    writer.write_row(row.get(name) for name in names)
 
 
 class SaveRunState(keras.callbacks.Callback):  # type: ignore[misc]

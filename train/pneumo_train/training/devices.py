@@ -10,7 +10,7 @@ from typing import Literal
 
 import keras
 
-from pneumo_train.console import console
+from pneumo_train.console import print_line
 from pneumo_train.errors import RunError
 
 # As in /proc/cpuinfo, on x86-64 and Arm.
@@ -37,12 +37,10 @@ def computing(mixed_precision: bool, distribute: Distribute) -> Iterator[None]:
         The backend cannot distribute data.
     """
     if mixed_precision and not has_fast_bfloat16():
-        console.print(
+        print_line(
             "warning: --mixed-precision: found neither a GPU nor a processor with bfloat16 (AVX512-BF16, AMX-BF16); "
             "training is likely to be slower than without it",
             style="yellow",
-            highlight=False,
-            soft_wrap=True,
         )
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed_precision else "float32")

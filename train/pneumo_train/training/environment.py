@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from importlib.metadata import distributions
@@ -13,14 +12,21 @@ import keras
 
 from pneumo_infer.atomic_write import write_json
 from pneumo_infer.cpu_count import cpu_count
+from pneumo_train.side_files import SideFile
 
 ENVIRONMENT_FILE = "environment.json"
 
 
 def note_environment(folder: Path) -> None:
-    """Append this machine's environment to the environments of a run, unless it equals the last one."""
+    """Append this machine's environment to the environments of a run, unless it equals the last one.
+
+    Raises
+    ------
+    RunError
+        The file of the environments is damaged.
+    """
     file = folder / ENVIRONMENT_FILE
-    earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    earlier = SideFile(file, "restore or delete it").json(list[dict[str, Any]]) if file.exists() else []
     now = describe_environment()
     if earlier[-1:] != [now]:
         write_json(file, [*earlier, now])

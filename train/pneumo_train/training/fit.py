@@ -58,7 +58,7 @@ def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
 
 def _start_or_resume(recipe: Recipe, phase: Phase, weights: str, batches_an_epoch: int, state: RunState) -> keras.Model:
     if state.rows(phase.name):
-        return keras.models.load_model(state.checkpoints / str(state.last))
+        return state.load(state.last)
     if state.kept is None:
         trunk = build_trunk(weights, recipe.network, phase.image_size)
     else:
@@ -72,7 +72,7 @@ def _start_or_resume(recipe: Recipe, phase: Phase, weights: str, batches_an_epoc
 
 def _kept_trunk(state: RunState) -> keras.Model:
     """Load the trunk of the kept checkpoint, with averaged weights if the recipe averages them."""
-    model = keras.models.load_model(state.checkpoints / str(state.kept))
+    model = state.load(state.kept)
     if model.optimizer.use_ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
     return model.get_layer("trunk")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from pneumo_infer import __version__
 from pneumo_train.data.index import Layout, parse_class_folders, read_patients
 from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.recipe import Recipe, read_recipe
+from pneumo_train.side_files import SideFile
 from pneumo_train.training.devices import Distribute
 
 OPTIONS_FILE, RECIPE_FILE = "run.json", "recipe.toml"
@@ -40,6 +42,8 @@ class RunOptions:
         Folders of extra films to fit and measure out-of-distribution detection: of the known kind, and of other kinds.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     data: str
     recipe: str
     weights: str
@@ -55,10 +59,15 @@ class RunOptions:
     version: str = __version__
 
     @property
+    def class_layout(self) -> Layout:
+        """The class folders of the data set."""
+        return Layout(parse_class_folders(self.class_folders))
+
+    @property
     def layout(self) -> Layout:
         """How the data set is laid out."""
         patients = None if self.patients is None else read_patients(Path(self.patients))
-        return Layout(parse_class_folders(self.class_folders), patients)
+        return replace(self.class_layout, patients=patients)
 
     @property
     def cache_folder(self) -> Path | None:
@@ -72,14 +81,12 @@ def read_options(folder: Path) -> RunOptions:
     Raises
     ------
     RunError
-        The folder does not contain a run.
+        The folder does not contain a run, or its options are damaged.
     """
-    try:
-        loaded = json.loads((folder / OPTIONS_FILE).read_text(encoding="utf-8"))
-        options: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in loaded.items()}
-        return RunOptions(**options)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise RunError(str(folder), f"not a run folder ({error})", "name a folder created by pneumo-train") from error
+    file = folder / OPTIONS_FILE
+    if not file.is_file():
+        raise RunError(str(folder), f"not a run folder (it has no {OPTIONS_FILE})", "name a folder of pneumo-train")
+    return SideFile(file, "restore it, or train again into another folder").json(RunOptions)
 
 
 def read_own_recipe(folder: Path) -> Recipe:

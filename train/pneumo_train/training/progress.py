@@ -11,7 +11,7 @@ from rich.progress import (
     TextColumn,
 )
 
-from pneumo_train.console import console, progress_bar
+from pneumo_train.console import print_line, progress_bar
 from pneumo_train.recipe import Phase
 from pneumo_train.training.checkpoints import RunState
 from pneumo_train.training.time_left import format_duration, seconds_left
@@ -63,12 +63,10 @@ class EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
         seconds = time.monotonic() - self.epoch_began
         remaining = self._remaining([*self.state.history, {"phase": self.phase.name, "seconds": seconds}])
         self.bar.update(self.task, remaining=remaining)
-        console.print(
+        print_line(
             f"phase {self.phase.name}, epoch {epoch + 1} of {self.params['epochs']}: loss {metrics['loss']:.4f}, "
             f"validation loss {metrics['val_loss']:.4f}, validation AUC {metrics['val_auc']:.4f}, "
             f"{seconds:.0f} s, {remaining}",
-            highlight=False,
-            soft_wrap=True,  # keep one line per epoch in a log, whatever its width
         )
 
     def _remaining(self, history: Sequence[Mapping[str, Any]]) -> str:

@@ -23,12 +23,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pneumo_infer.atomic_write import atomic_write, write_json
-from pneumo_train.console import console
+from pneumo_train.console import print_line
 from pneumo_train.data.batches import training_films
 from pneumo_train.errors import RunError
 from pneumo_train.ood.extra_films import read_other_films
 from pneumo_train.recipe import Recipe
 from pneumo_train.release.release import release_model
+from pneumo_train.side_files import is_utf8
 from pneumo_train.training.checkpoints import RunState
 from pneumo_train.training.devices import computing
 from pneumo_train.training.environment import note_environment
@@ -62,8 +63,11 @@ def make_run_folder(folder: Path, recipe: Recipe, options: RunOptions) -> None:
     Raises
     ------
     RunError
-        The folder cannot be written.
+        The folder cannot be written, or a path is not UTF-8.
     """
+    for value in asdict(options).values():
+        if isinstance(value, str) and not is_utf8(value):
+            raise RunError(value, f"is not UTF-8, so {OPTIONS_FILE} cannot name it", "rename it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / RECIPE_FILE) as file:
@@ -115,4 +119,4 @@ def _train_and_release(folder: Path, options: RunOptions) -> None:
     with computing(options.mixed_precision, options.distribute):
         trunk = train(recipe, options.weights, films, state)
     release_model(folder, trunk, recipe, options.weights, decoded, films, state.history, known, outliers)
-    console.print(f"trained and measured: {folder / 'model.keras'}", highlight=False)
+    print_line(f"trained and measured: {folder / 'model.keras'}")
