@@ -1,8 +1,7 @@
-"""Export a trained model: write and check all files in a temporary folder, then move them to the output folder."""
+"""Export a trained model: write and check all files in a temporary folder, then publish them in the output folder."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +21,18 @@ from pneumo_export.rewrites.half_storage import store_in_half
 from pneumo_export.rewrites.names import normalise_names
 from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.drift.reference import measure_reference
-from pneumo_infer.model.checksum import CHECKSUMS, file_digest
 from pneumo_infer.model.info import HEATMAP_SIDES
 from pneumo_train.augmentation.degrade import LIMIT_SEED, degrade
 from pneumo_train.data.batches import training_films
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.model.trained import TrainedModel
 from pneumo_train.ood.detector import choose_limit
+from pneumo_train.release.publication import publish_files, staging
 
 PRECISIONS = ("fp32", "fp16", "int8")
 ENOUGH_FILMS = 256
 FIGURES = "figures"
-REPORT_FILES = ("metrics.json", "parity.json", "MODEL_CARD.md", CHECKSUMS)
+REPORT_FILES = ("metrics.json", "parity.json", "MODEL_CARD.md")
 
 
 def export_onnx(
@@ -71,9 +70,7 @@ def export_onnx(
     require_heatmaps(source)
     films = parity_films(decoded, least_films)
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as folder:
-            staged = Path(folder)
+        with staging(output) as staged:
             files = make_files(source, decoded, staged, precisions)
             proofs = publish(files, source, films, staged, output)
     except OSError as error:
@@ -146,7 +143,7 @@ def publish(
     files
         Precision to file, as from `make_files`.
     staged
-        The temporary folder with the files, on the same disk as `output`.
+        The temporary folder with the files, as from `staging`.
 
     Returns
     -------
@@ -171,21 +168,9 @@ def publish(
     with atomic_write(staged / "MODEL_CARD.md") as card:
         sizes = {precision: file.stat().st_size for precision, file in files.items()}
         card.write(model_card(source, proofs, sizes, {f"{FIGURES}/{name}": text for name, text in pictures.items()}))
-    with atomic_write(staged / CHECKSUMS) as checksums:
-        checksums.writelines(f"{digest}  {name}\n" for name, digest in _digests(files, output).items())
-    # Remove the list of digests first and write it last, so that it never rejects a complete file.
-    (output / CHECKSUMS).unlink(missing_ok=True)
-    (output / FIGURES).mkdir(exist_ok=True)
-    for name in [*(file.name for file in files.values()), *(f"{FIGURES}/{name}" for name in pictures), *REPORT_FILES]:
-        (staged / name).replace(output / name)
+    names = [*(file.name for file in files.values()), *(f"{FIGURES}/{name}" for name in pictures), *REPORT_FILES]
+    publish_files(staged, output, names)
     return proofs
-
-
-def _digests(files: dict[str, Path], output: Path) -> dict[str, str]:
-    """Return the digests of the new files and of earlier files that stay in the output folder."""
-    earlier = {file.name: file for file in output.glob("*.onnx")}
-    new = {file.name: file for file in files.values()}
-    return {name: file_digest(file) for name, file in sorted((earlier | new).items())}
 
 
 def parity_films(decoded: DecodedFilms, least_films: int) -> ParityFilms:

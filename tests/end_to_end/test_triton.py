@@ -24,6 +24,7 @@ def test_the_repository_is_laid_out_as_triton_reads_it(repository: Path) -> None
     assert [path.name for path in repository.iterdir()] == ["pneumo-resnet50-fp32"]
     model = repository / "pneumo-resnet50-fp32"
     assert sorted(str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()) == [
+        "1/SHA256SUMS",
         "1/model.onnx",
         "MODEL_CARD.md",
         "config.pbtxt",

@@ -52,7 +52,7 @@ def test_an_interrupt(tiny_run: Path, earlier: Path, how: signal.Signals) -> Non
     process = subprocess.Popen(command(tiny_run, earlier), stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, handler)
     deadline = time.monotonic() + 300
-    while not list(earlier.glob(".export-*/*.onnx")):
+    while not list(earlier.glob(".publish-*/*.onnx")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -61,7 +61,7 @@ def test_an_interrupt(tiny_run: Path, earlier: Path, how: signal.Signals) -> Non
     assert process.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 128 + how)
     left = {path.name for path in earlier.iterdir()}
     if how is signal.SIGKILL:  # which nobody can clean up after
-        left = {name for name in left if not name.startswith(".export-")}
+        left = {name for name in left if not name.startswith(".publish-")}
     else:
         assert "nothing was written" in printed
     assert left == set(before)

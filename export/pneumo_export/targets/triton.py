@@ -6,7 +6,6 @@ NVIDIA, "Model Repository" and "Model Configuration" in the Triton Inference Ser
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import onnx
@@ -16,11 +15,14 @@ from pneumo_export.errors import ExportError
 from pneumo_export.parity.proof import Proof
 from pneumo_export.pipeline import export_onnx
 from pneumo_infer.atomic_write import atomic_write
+from pneumo_infer.model.checksum import CHECKSUMS
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.model.trained import TrainedModel
+from pneumo_train.release.publication import publish_files, staging
 
 FOLDER = "triton"
 VERSION = "1"
+FILES = (f"{VERSION}/model.onnx", "MODEL_CARD.md", "config.pbtxt")  # of each model
 # Triton adds the batch dimension. An output with one value per film has no other, so it is reshaped to none.
 PER_FILM = "dims: [ 1 ] reshape { shape: [ ] }"
 CONFIGURATION = """\
@@ -57,12 +59,11 @@ def export(
         As for `export_onnx`; the repository is unchanged.
     """
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output, prefix=".triton-") as folder:
-            staged = Path(folder)
+        with staging(output) as staged:
             proofs = export_onnx(source, decoded, staged, precisions, least_films)
             for file in sorted(staged.glob("*.onnx")):
-                _publish(_arrange(file, staged / "repository"), output)
+                model = _arrange(file, staged / "repository")
+                publish_files(model, output / model.name, FILES, f"{VERSION}/{CHECKSUMS}")
     except OSError as error:
         raise ExportError(str(output), f"cannot be written ({error.strerror})", "choose another --output") from error
     return proofs
@@ -78,10 +79,3 @@ def _arrange(file: Path, repository: Path) -> Path:
         kind = "KIND_GPU" if file.stem.endswith("fp16") else "KIND_CPU"
         configuration.write(CONFIGURATION.format(name=model.name, per_film=PER_FILM, kind=kind, side=side))
     return model
-
-
-def _publish(model: Path, output: Path) -> None:
-    published, earlier = output / model.name, model.with_name(f"{model.name}.earlier")
-    if published.exists():
-        published.rename(earlier)
-    model.rename(published)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from pneumo_infer.atomic_write import replacing, write_json
-from pneumo_train.data.split import MANIFEST
+from pneumo_infer.atomic_write import write_json
+from pneumo_infer.model.checksum import CHECKSUMS
+from pneumo_train.data.manifest import MANIFEST
 from pneumo_train.errors import RunError
 from pneumo_train.model.trained import MODEL_FILE, description_of
+from pneumo_train.release.publication import publish_files, staging
 from pneumo_train.training.environment import ENVIRONMENT_FILE
 from pneumo_train.training.options import OPTIONS_FILE, RECIPE_FILE, read_options
 
@@ -19,7 +22,7 @@ COPIED = (RECIPE_FILE, ENVIRONMENT_FILE, MANIFEST, "history.csv", "predictions.c
 
 
 def publish_run(run: Path, to: Path, name: str) -> list[Path]:
-    """Copy the model and records of a finished run to a folder.
+    """Copy the model and records of a finished run to a folder, in one step, and list the model in SHA256SUMS.
 
     `pneumo-export` and `pneumo-train evaluate` accept the folder like a run. Paths in `run.json` are reduced to their
     last part.
@@ -41,29 +44,29 @@ def publish_run(run: Path, to: Path, name: str) -> list[Path]:
     Raises
     ------
     RunError
-        The run has not finished, or the folder cannot be written.
+        The run has not finished, the name is not a file name, or the folder cannot be written.
     """
-    read_options(run)  # raises if the folder is not a run
+    options = asdict(read_options(run))
     model = run / MODEL_FILE
     if not description_of(model).exists():
         raise RunError(str(run), "not a finished run", f"finish it with: pneumo-train --resume {run}")
-    copies = {to / f"{name}.keras": model, **{to / part: run / part for part in COPIED}}
-    copies[to / f"{name}.json"] = description_of(model)  # last, because it marks the model as complete
+    if Path(name).name != name or not name.isprintable():
+        raise RunError(name, "not a name for a file", "choose another --name")
+    copies = {f"{name}.keras": model, **{part: run / part for part in COPIED}, f"{name}.json": description_of(model)}
     missing = [source.name for source in copies.values() if not source.exists()]
     if missing:
         raise RunError(str(run), f"missing files: {', '.join(missing)}", "train it again with this version")
     try:
-        to.mkdir(parents=True, exist_ok=True)
-        for target, source in copies.items():
-            with replacing(target) as temporary:
-                shutil.copyfile(source, temporary)
-        _write_options(run / OPTIONS_FILE, to / OPTIONS_FILE)
+        with staging(to) as staged:
+            for target, source in copies.items():
+                shutil.copyfile(source, staged / target)
+            _write_options(options, staged / OPTIONS_FILE)
+            publish_files(staged, to, [*copies, OPTIONS_FILE])
     except OSError as error:
         raise RunError(str(to), f"cannot be written ({error.strerror})", "choose another --to") from error
-    return [*copies, to / OPTIONS_FILE]
+    return [to / file for file in (*copies, OPTIONS_FILE, CHECKSUMS)]
 
 
-def _write_options(run: Path, published: Path) -> None:
-    options = json.loads(run.read_text(encoding="utf-8"))
+def _write_options(options: dict[str, Any], published: Path) -> None:
     names = {key: Path(options[key]).name for key in PATH_OPTIONS if options.get(key)}
     write_json(published, options | names)
