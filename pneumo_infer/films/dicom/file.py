@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pneumo_infer.errors import ImageError
 from pneumo_infer.films.dicom.header import FilmHeader, read_header
+from pneumo_infer.films.strips import strips
 from pneumo_infer.limits import Limits
 
 if TYPE_CHECKING:
@@ -57,25 +58,25 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.ui
     Returns
     -------
     tuple
-        The pixels, uint8 (H, W), 0 = black, or uint8 (H, W, 3) for colour files; and the header.
+        The pixels, uint8 (H, W), 0 = black; and the header. Colour is converted to luma (ITU-R BT.601).
 
     Raises
     ------
     ImageError
-        pydicom is not installed, or the file is damaged or has no pixels, several frames or too many pixels.
+        pydicom is not installed, or the file is damaged, has no pixels or several frames, or exceeds the limits.
     """
     try:
-        import pydicom
+        import pydicom  # noqa: F401
 
         from pneumo_infer.films.dicom import decoders as dicom_decoders
+        from pneumo_infer.films.dicom.parse import parse
     except ModuleNotFoundError:
         raise ImageError(name, "DICOM files require pydicom", "run: pip install 'pneumo-infer[dicom]'") from None
     try:
-        film = pydicom.dcmread(io.BytesIO(_inflated(encoded, name, limits)), force=True)
+        film = parse(_inflated(encoded, name, limits), name, limits)
         if "PixelData" not in film and PIXEL_DATA in encoded:
             raise _truncated(name)
-        _check_readable(film, name, limits)
-        return _displayed(film, dicom_decoders.decode(film)), read_header(film)
+        return _displayed(dicom_decoders.decode(film, name), film), read_header(film)
     except ImageError:
         raise
     except EOFError as error:
@@ -93,8 +94,10 @@ def _inflated(encoded: bytes, name: str, limits: Limits) -> bytes:
     if encoded[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] != MAGIC or DEFLATED not in meta:
         return encoded
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = inflater.decompress(encoded[end_of_meta:], limits.encoded_bytes + 1)
+    most = min(limits.encoded_bytes, max(limits.memory // 2 - len(encoded), 0))
+    inflated = inflater.decompress(encoded[end_of_meta:], most + 1)
     limits.require_bytes(len(inflated), name)
+    limits.require_memory(2 * (len(encoded) + len(inflated)), name)
     return meta.replace(DEFLATED, EXPLICIT_LITTLE_ENDIAN.ljust(len(DEFLATED), b"\0")) + inflated
 
 
@@ -102,26 +105,31 @@ def _truncated(name: str) -> ImageError:
     return ImageError(name, "truncated within its pixels", "copy the film again from its source")
 
 
-def _check_readable(film: Dataset, name: str, limits: Limits) -> None:
-    if "PixelData" not in film:
-        raise ImageError(name, "contains no image", "give the DICOM file of the film")
-    frames = int(film.get("NumberOfFrames") or 1)
-    if frames > 1:
-        raise ImageError(name, f"has {frames} frames", "export a single frame")
-    limits.require_pixels(film.Columns, film.Rows, name)
-
-
-def _displayed(film: Dataset, cells: NDArray[Any]) -> NDArray[np.uint8]:
-    from pydicom.pixels import apply_color_lut
-
+def _displayed(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
     from pneumo_infer.films.dicom.greyscale import displayed
 
+    if film.PhotometricInterpretation != "PALETTE COLOR" and cells.ndim == 2:
+        return displayed(cells, film)
+    grey = np.empty(cells.shape[:2], np.uint8)
+    for rows in strips(film.Columns, film.Rows):
+        grey[rows] = _luma(cells[rows], film)
+    return grey
+
+
+def _luma(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
+    """Convert decoded pixels of any colour space to luma, uint8 (H, W)."""
+    from pydicom.pixels import apply_color_lut
+
+    if film.PhotometricInterpretation in ("YBR_FULL", "YBR_FULL_422"):
+        return _to_eight_bits(cells[:, :, 0], 2**film.BitsStored - 1)  # it is luma (PS3.3 C.7.6.3.1.2)
+    white = 2**film.BitsStored - 1
     if film.PhotometricInterpretation == "PALETTE COLOR":
-        return _to_eight_bits(apply_color_lut(cells, film), 2 ** film.RedPaletteColorLookupTableDescriptor[2] - 1)
-    if cells.ndim == 3:  # already converted to RGB
-        return _to_eight_bits(cells, 2**film.BitsStored - 1)
-    return displayed(cells, film)
+        cells, white = apply_color_lut(cells, film), 2 ** film.RedPaletteColorLookupTableDescriptor[2] - 1
+    return np.asarray(Image.fromarray(_to_eight_bits(cells, white)).convert("L"))
 
 
 def _to_eight_bits(values: NDArray[Any], white: int) -> NDArray[np.uint8]:
-    return np.round(values.astype(np.float64) / white * 255).clip(0, 255).astype(np.uint8)
+    if values.itemsize > 2:
+        raise ValueError("colours of more than 16 bits")
+    table = np.round(np.arange(2**16) / white * 255).clip(0, 255).astype(np.uint8)
+    return table[values.astype(np.uint16, copy=False)]
