@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +17,7 @@ from pneumo_infer.films.dicom.header import FilmHeader, contradictions
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import PREPROCESS, NetworkInput, fill_up, read_network_input
 from pneumo_infer.films.source import FilmSource, source_name
+from pneumo_infer.films.workers import Workers
 from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.model.info import LABELS, OUTPUTS, ModelInfo, packaged_models, parse_model
 from pneumo_infer.model.session import Device, open_session
@@ -41,7 +43,10 @@ class Classifier:
     threshold
         A probability from 0 to 1, the name of an operating point of the model, or None for the default one.
     limits
-        Size limits of films.
+        Limits of films: their size, and the memory and time for reading one.
+    isolate
+        Read films in worker processes, as many as `threads`, in which the operating system enforces the limits on
+        memory and time. A film that exceeds them, or ends its process, is an ImageError. Not on Windows.
 
     Raises
     ------
@@ -67,6 +72,7 @@ class Classifier:
         threads: int | None = None,
         threshold: float | str | None = None,
         limits: Limits = LIMITS,
+        isolate: bool = False,
     ) -> None:
         self._arguments = {
             "model": model,
@@ -74,6 +80,7 @@ class Classifier:
             "threads": threads,
             "threshold": threshold,
             "limits": limits,
+            "isolate": isolate,
         }
         files = packaged_models() if model is None else dict.fromkeys(("cpu", "cuda"), Path(model))
         self._process = os.getpid()
@@ -81,6 +88,8 @@ class Classifier:
         self._session: InferenceSession | None = session
         self.threads = threads or cpu_count()
         self.limits = limits
+        self._workers = Workers(limits) if isolate else None
+        self._read = self._workers.read if self._workers else partial(read_network_input, limits=limits)
         self.model = describe(files[self.device], session)
         self.threshold, self.operating_point = _resolve_threshold(self.model, threshold)
 
@@ -102,7 +111,7 @@ class Classifier:
         ImageError
             The film cannot be read.
         """
-        return self.predict_input(source_name(film), read_network_input(film, self.limits))
+        return self.predict_input(source_name(film), self._read(film))
 
     def predict_input(self, name: str, film: NetworkInput) -> Prediction:
         """Classify a film that `read_network_input` has read; `name` is the path in the result."""
@@ -130,7 +139,7 @@ class Classifier:
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        batches = read_batches(films, batch_size, self.threads, self.limits)
+        batches = read_batches(films, batch_size, self.threads, self._read)
         return (prediction for batch in batches for prediction in self._classify_batch(batch, batch_size))
 
     def _classify_batch(self, batch: list[ReadFilm], batch_size: int) -> Iterator[Prediction]:
@@ -211,8 +220,13 @@ class Classifier:
         return list(self._open_session().get_providers())
 
     def close(self) -> None:
-        """Free the memory of the network. Further predictions raise ValueError; closing twice is safe."""
+        """Free the memory of the network and end worker processes.
+
+        Further predictions raise ValueError; closing twice is safe.
+        """
         self._session = None
+        if self._workers:
+            self._workers.close()
 
     def __enter__(self) -> Self:
         return self

@@ -46,6 +46,7 @@ class Command:
     resume: Path | None = None
     heatmap: Path | None = None
     limits: Limits = LIMITS
+    isolate: bool = False
     info: bool = False
     drift: bool = False
     explain: bool = False
@@ -93,6 +94,7 @@ class Command:
                 threads=self.threads,
                 threshold=_number_or_name(self.threshold),
                 limits=self.limits,
+                isolate=self.isolate,
             )
         for warning in raised:
             print_stderr(warning.message)

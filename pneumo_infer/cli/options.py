@@ -12,6 +12,8 @@ from pneumo_infer.cli.command import SAMPLES, Command, DeviceChoice
 from pneumo_infer.cli.records import Format
 from pneumo_infer.limits import LIMITS, Limits
 
+MEGABYTE = 1_000_000
+
 app = typer.Typer(pretty_exceptions_enable=False)
 
 
@@ -54,6 +56,15 @@ def infer(
     ] = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="Reject films with more pixels.")] = LIMITS.pixels,
     max_bytes: Annotated[int, typer.Option(min=1, help="Reject files with more bytes.")] = LIMITS.encoded_bytes,
+    max_memory: Annotated[
+        int, typer.Option(min=1, metavar="MB", help="Reject films whose reading takes more memory.")
+    ] = LIMITS.memory // MEGABYTE,
+    isolate: Annotated[
+        bool, typer.Option("--isolate", help="Read films in processes with limited memory and time.")
+    ] = False,
+    max_seconds: Annotated[
+        int, typer.Option(min=1, help="With --isolate: CPU time for reading a film.")
+    ] = LIMITS.seconds,
     demo: Annotated[bool, typer.Option("--demo", help="Classify the two packaged sample films.")] = False,
     info: Annotated[bool, typer.Option("--info", help="Describe the installation and the model.")] = False,
     drift: Annotated[
@@ -90,6 +101,8 @@ def infer(
     if explain and (resume or heatmap or info or drift or form is Format.CSV):
         problem = "cannot be combined with --resume, --heatmap, --info, --drift or --format csv"
         raise typer.BadParameter(problem, param_hint="--explain")
+    if isolate and (explain or heatmap):  # which read films again, in this process
+        raise typer.BadParameter("cannot be combined with --explain or --heatmap", param_hint="--isolate")
     if save_inputs and not explain:
         raise typer.BadParameter("needs --explain", param_hint="--save-inputs")
     command = Command(
@@ -103,7 +116,8 @@ def infer(
         output=output,
         resume=resume,
         heatmap=heatmap,
-        limits=Limits(max_pixels, max_bytes),
+        limits=Limits(max_pixels, max_bytes, max_memory * MEGABYTE, max_seconds),
+        isolate=isolate,
         info=info,
         drift=drift,
         explain=explain,
