@@ -12,9 +12,11 @@ import json
 import random
 import sys
 import tempfile
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +24,14 @@ import pydicom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from reading_cost import memory
 
 from pneumo_infer.errors import ImageError
 from pneumo_infer.films.raster import read_film
 
 SIDE = 48
 LONGEST_RUN = 64
-STATUS = Path("/proc/self/status")
+WARM = 1000  # files after which memory should no longer grow
 
 
 def seeds(form: str) -> list[bytes]:
@@ -59,7 +62,8 @@ def seeds(form: str) -> list[bytes]:
             ("I;16", {}),
         ],
         "BMP": [("L", {}), ("RGB", {}), ("1", {})],
-        "WEBP": [("RGB", {}), ("RGB", {"lossless": True})],
+        "WEBP": [("RGB", {}), ("RGB", {"lossless": True}), ("LA", {"lossless": True, "exif": exif})],
+        "JPEG2000": [("L", {}), ("RGB", {"irreversible": True}), ("I;16", {}), ("L", {"no_jp2": True})],
     }
     return [_encode(pictures[mode], form, options) for mode, options in kinds[form]]
 
@@ -152,21 +156,43 @@ def outcome(content: bytes) -> str:
     return "film"
 
 
-def with_hypothesis(form: str, files: int) -> Counter[str]:
+@dataclass
+class Report:
+    """What came of many files, the CPU time of the slowest in seconds, and memory in bytes.
+
+    `warm_memory` is that after a thousand files, `memory` that after all, and `peak_memory` the most at any time.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
+    warm_memory: int = 0
+    memory: int = 0
+    peak_memory: int = 0
+
+    def read(self, content: bytes) -> None:
+        start = time.process_time()
+        self.outcomes[outcome(content)] += 1
+        self.slowest = max(self.slowest, time.process_time() - start)
+        if self.outcomes.total() <= WARM:
+            self.warm_memory = memory("VmRSS")
+
+
+def with_hypothesis(form: str, files: int) -> Report:
     """Have hypothesis choose what is spoiled and how; it shrinks what fails."""
     whole = seeds(form)
     assert all(outcome(content) == "film" for content in whole)
-    counts: Counter[str] = Counter()
+    report = Report()
 
     @settings(
         max_examples=files, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     @given(st.sampled_from(whole), st.randoms(use_true_random=False))
     def reads_or_refuses(content: bytes, choose: random.Random) -> None:
-        counts[outcome(spoil(content, choose))] += 1
+        report.read(spoil(content, choose))
 
     reads_or_refuses()
-    return counts
+    report.memory, report.peak_memory = memory("VmRSS"), memory("VmHWM")
+    return report
 
 
 def with_atheris(form: str, seconds: int, options: list[str]) -> None:
@@ -187,10 +213,7 @@ def main() -> None:
     if rest[:1] == ["--for-seconds"]:
         with_atheris(form, int(rest[1]), rest[2:])
         return
-    counts = with_hypothesis(form, int(rest[0]) if rest else 10_000)
-    # Not ru_maxrss, which begins with what the process that started this one took.
-    (peak,) = (int(line.split()[1]) // 1024 for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-    print(json.dumps({"outcomes": counts, "peak MiB": peak}))
+    print(json.dumps(asdict(with_hypothesis(form, int(rest[0]) if rest else 10_000))))
 
 
 if __name__ == "__main__":
