@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumo_train.data.decode import DecodedFilms
-from pneumo_train.data.index import unnamed_patients
-from pneumo_train.data.split import SPLITS
+from pneumo_train.data.index import SPLITS, unnamed_patients
 from pneumo_train.model.network import weights_name
 
 APACHE = "Apache-2.0"
