@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,11 +16,13 @@ from numpy.typing import NDArray
 from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.films.dicom.header import FilmHeader, contradictions
+from pneumo_infer.films.file_state import FileState, file_state
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import PREPROCESS, NetworkInput, fill_up, read_network_input
 from pneumo_infer.films.source import FilmSource, source_name
 from pneumo_infer.films.workers import Workers
 from pneumo_infer.limits import LIMITS, Limits
+from pneumo_infer.model.checksum import file_digest
 from pneumo_infer.model.info import LABELS, OUTPUTS, ModelInfo, packaged_models, parse_model
 from pneumo_infer.model.session import Device, open_session
 from pneumo_infer.prediction import HEADER, NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTAIN, Prediction
@@ -91,6 +95,7 @@ class Classifier:
         self._workers = Workers(limits) if isolate else None
         self._read = self._workers.read if self._workers else partial(read_network_input, limits=limits)
         self.model = describe(files[self.device], session)
+        self.model_sha256 = file_digest(self.model.path)
         self.threshold, self.operating_point = _resolve_threshold(self.model, threshold)
 
     def predict(self, film: FilmSource) -> Prediction:
@@ -111,7 +116,8 @@ class Classifier:
         ImageError
             The film cannot be read.
         """
-        return self.predict_input(source_name(film), self._read(film))
+        state = file_state(film)
+        return _with_state(self.predict_input(source_name(film), self._read(film)), state)
 
     def predict_input(self, name: str, film: NetworkInput) -> Prediction:
         """Classify a film that `read_network_input` has read; `name` is the path in the result."""
@@ -139,8 +145,13 @@ class Classifier:
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        batches = read_batches(films, batch_size, self.threads, self._read)
-        return (prediction for batch in batches for prediction in self._classify_batch(batch, batch_size))
+        states: deque[FileState] = deque()
+        batches = read_batches(_noting_states(films, states), batch_size, self.threads, self._read)
+        return (
+            _with_state(prediction, states.popleft())
+            for batch in batches
+            for prediction in self._classify_batch(batch, batch_size)
+        )
 
     def _classify_batch(self, batch: list[ReadFilm], batch_size: int) -> Iterator[Prediction]:
         films = [(name, film) for name, film in batch if not isinstance(film, ImageError)]
@@ -178,6 +189,7 @@ class Classifier:
             heatmap=film.place(outputs["heatmap"]),
             model=self.model.path.name,
             device=self.device,
+            model_sha256=self.model_sha256,
         )
 
     def _reason_for_review(self, probability: float, in_domain: bool, header: FilmHeader | None) -> str | None:
@@ -203,6 +215,7 @@ class Classifier:
             model=self.model.path.name,
             device=self.device,
             error=error,
+            model_sha256=self.model_sha256,
         )
 
     def _open_session(self) -> InferenceSession:
@@ -272,6 +285,17 @@ def describe(path: Path, session: Any) -> ModelInfo:
             "install the version of pneumo-infer that exported it",
         )
     return model
+
+
+def _noting_states(films: Iterable[FilmSource], states: deque[FileState]) -> Iterator[FilmSource]:
+    # Before a film is read: if it is replaced meanwhile, a later run sees that its state has changed.
+    for film in films:
+        states.append(file_state(film))
+        yield film
+
+
+def _with_state(prediction: Prediction, state: FileState) -> Prediction:
+    return replace(prediction, film_bytes=state.size, film_modified=state.modified)
 
 
 def _resolve_threshold(model: ModelInfo, threshold: float | str | None) -> tuple[float, str | None]:

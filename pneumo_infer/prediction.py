@@ -31,6 +31,9 @@ RECORD_FIELDS = (
     "model",
     "device",
     "error",
+    "model_sha256",
+    "film_bytes",
+    "film_modified",
 )
 
 
@@ -64,6 +67,11 @@ class Prediction:
         The file name of the model and the device it ran on: `cpu` or `cuda`.
     error
         Why the film cannot be read.
+    model_sha256
+        The digest of the model file, hexadecimal.
+    film_bytes, film_modified
+        Size of the film's file in bytes, and the time when its content was last changed, in seconds since 1970 UTC,
+        both from just before it was read. None if the film is not a file.
     """
 
     path: str
@@ -79,6 +87,9 @@ class Prediction:
     model: str
     device: str
     error: ImageError | None = None
+    model_sha256: str | None = None
+    film_bytes: int | None = None
+    film_modified: float | None = None
 
     def overlay(self, film: FilmSource, limits: Limits = LIMITS) -> Image:
         """Draw the evidence for pneumonia over the film, and write label, probability and operating point below it.

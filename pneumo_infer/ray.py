@@ -123,6 +123,8 @@ def _schema() -> pyarrow.Schema:
         "threshold": pyarrow.float64(),
         "domain_distance": pyarrow.float64(),
         "in_domain": pyarrow.bool_(),
+        "film_bytes": pyarrow.int64(),
+        "film_modified": pyarrow.float64(),
     }
     return pyarrow.schema([(field, types.get(field, pyarrow.string())) for field in RECORD_FIELDS])
 

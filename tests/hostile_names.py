@@ -33,7 +33,7 @@ HOSTILE_NAMES = [
     "two  blanks.png",
     "no\u00a0break.png",
     "wide\u3000blank.png",
-    "..png.png",
+    "a.png..png",
     "a..b.png",
     "#comment.png",
     # Control characters and escape sequences.
@@ -46,7 +46,7 @@ HOSTILE_NAMES = [
     "\x1b[31mred.png",
     "\x1b[2J\x1b[Hcleared.png",
     "\x1b]0;title\x07.png",
-    "\x1b]8;;http://a\x1b\\link.png",
+    "\x1b]8;;mailto:a\x1b\\link.png",
     "\x08\x08\x08back.png",
     "\x7fdelete.png",
     "\x9bC1.png",
@@ -70,7 +70,7 @@ HOSTILE_NAMES = [
     "@SUM(A1).png",
     '+a,"b";c.png',
     "'=quoted.png",
-    "[b]bold[/b] [/b] <b>&amp;.png",
+    "[b]bold[@click=a] <b>&amp;.png",
     # The longest name of all.
     "n" * 251 + ".png",
 ]

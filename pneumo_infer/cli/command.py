@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumo_infer.cli.console import Tally, print_stderr, progress_bar
+from pneumo_infer.cli.console import Tally, progress_bar, warn
 from pneumo_infer.cli.exit_codes import exit_codes
+from pneumo_infer.cli.interrupts import raise_if_interrupted
 from pneumo_infer.cli.output import Destination
 from pneumo_infer.cli.records import Format, write_records
-from pneumo_infer.cli.resume import finished_films
+from pneumo_infer.cli.streams import discard, open_standard_output, prepare_streams
 from pneumo_infer.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Command:
         SystemExit
             An error or an interrupt ended the command.
         """
+        prepare_streams(for_csv=self.form is Format.CSV)
         destination = Destination(self.form, self.output, self.resume)
         with exit_codes("pneumo-infer", lambda: "no report" if self.drift else destination.after_interrupt()):
             return self._run(destination)
@@ -69,6 +71,7 @@ class Command:
         warnings.filterwarnings("ignore", module=r"PIL\.")
         try:
             classifier = self._open_classifier()
+            raise_if_interrupted()
             if self.info:
                 self._print_info(classifier)
             if self.drift:
@@ -79,7 +82,7 @@ class Command:
                 return self._explain(classifier, destination)
             has_errors = self.films and self._read_films(classifier, destination)
         except BrokenPipeError:  # the reading process, such as `head`, has closed the pipe
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard(sys.stdout)
             return 0
         return 1 if has_errors else 0
 
@@ -97,15 +100,16 @@ class Command:
                 isolate=self.isolate,
             )
         for warning in raised:
-            print_stderr(warning.message)
+            warn(warning.message)
         return classifier
 
     def _explain(self, classifier: Classifier, destination: Destination) -> int:
         from pneumo_infer.cli.explain import explain_films
         from pneumo_infer.cli.inputs import expand
 
+        films = expand(self.films, self.limits).films
+        destination.require_none_of([*films, classifier.model.path])
         with destination.open() as out:
-            films = expand(self.films, self.limits).films
             return int(explain_films(classifier, films, self.form, self.save_inputs, out))
 
     def _print_info(self, classifier: Classifier) -> None:
@@ -114,29 +118,32 @@ class Command:
         from pneumo_infer.cli.info import as_text, describe
 
         description = describe(classifier)
-        print(json.dumps(description) if self.form is Format.JSON else as_text(description))
+        with open_standard_output() as out:
+            out.write(f"{json.dumps(description) if self.form is Format.JSON else as_text(description)}\n")
 
     def _read_films(self, classifier: Classifier, destination: Destination) -> bool:
         """Classify all films. Return True if a film was unreadable or an overlay was not written."""
         from pneumo_infer.cli.inputs import expand
-        from pneumo_infer.films.source import source_name
 
         inputs = expand(self.films, self.limits)
         films = inputs.films
-        if destination.resume:
-            finished = finished_films(destination.resume, classifier)
-            films = [film for film in films if source_name(film) not in finished]
+        destination.require_none_of([*films, classifier.model.path])
         tally = Tally()
-        with progress_bar(len(films)) as track:
+        with ExitStack() as stack:
+            if destination.resume:
+                from pneumo_infer.cli.resume import resuming
+
+                films, file = stack.enter_context(resuming(destination.resume, films, classifier))
+            track = stack.enter_context(progress_bar(len(films)))
             predictions = track(tally.count(classifier.predict_many(films, self.batch_size)))
             if self.heatmap:
                 from pneumo_infer.cli.overlays import write_overlays
 
                 predictions = write_overlays(predictions, films, self.heatmap, self.limits, tally.report_overlay)
-            with destination.open() as out:
-                write_records(predictions, destination.form, out)
+            out = file if destination.resume else stack.enter_context(destination.open())
+            write_records(predictions, destination.form, out)
         if destination.form is Format.TABLE:
-            print_stderr(tally.closing_line(classifier, inputs.other_files))
+            warn(tally.closing_line(classifier, inputs.other_files))
         return bool(tally.unreadable or tally.failed_overlays)
 
 

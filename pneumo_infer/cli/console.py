@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from pneumo_infer.cli.streams import print_stderr
 from pneumo_infer.prediction import NEEDS_REVIEW, OUTCOMES
+from pneumo_infer.printable import printable
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
@@ -33,7 +35,7 @@ def table_row(prediction: Prediction, out: TextIO) -> str:
     if prediction.error is not None:
         return f"{shown}  {'':13}  {'':9}  {'':11}  {prediction.error}\n"
     answer = f"{prediction.reason or '':13}  {prediction.label:9}  {prediction.probability:11.4f}"
-    return f"{shown}  {answer}  {prediction.path}\n"
+    return f"{shown}  {answer}  {printable(prediction.path)}\n"
 
 
 @contextmanager
@@ -73,9 +75,9 @@ def progress_bar(films: int) -> Iterator[Callable[[Iterable[Prediction]], Iterat
         yield track
 
 
-def print_stderr(message: object) -> None:
+def warn(message: object) -> None:
     """Print a message to standard error, prefixed with the name of the command."""
-    print(f"pneumo-infer: {message}", file=sys.stderr)
+    print_stderr("pneumo-infer", message)
 
 
 class Tally:
@@ -99,7 +101,7 @@ class Tally:
 
     def report_overlay(self, error: PneumoError) -> None:
         self.failed_overlays += 1
-        print_stderr(error)
+        warn(error)
 
     def closing_line(self, classifier: Classifier, other_files: int = 0) -> str:
         """Summarise outcomes, reasons for review, failures, files that are not films, speed, threshold and model."""

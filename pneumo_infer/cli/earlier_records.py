@@ -3,14 +3,49 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from pneumo_infer.errors import PneumoError
 
+LONGEST_LINE = 2**20  # bytes; a record takes less than a tenth, whatever the name of its film
 
-def parse_record(line: bytes, where: str, expected: Mapping[str, Any]) -> dict[str, Any]:
+
+class NotARecordError(PneumoError):
+    """A line of a file of records is not a record."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where, "not a pneumo-infer record", "use a file written with --format jsonl")
+
+
+class Line(NamedTuple):
+    """A line of a file: its number, its content, cut after `LONGEST_LINE` bytes, and its first and last position."""
+
+    number: int
+    content: bytes
+    start: int
+    end: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the content is not cut, and ends with a line feed."""
+        return self.content.endswith(b"\n")
+
+
+def read_lines(file: BinaryIO) -> Iterator[Line]:
+    """Read the lines of a file. However long a line is, only its first `LONGEST_LINE` bytes are kept in memory."""
+    number = end = 0
+    while content := file.readline(LONGEST_LINE):
+        number, start, end = number + 1, end, end + len(content)
+        piece = content
+        while not piece.endswith(b"\n") and (piece := file.readline(LONGEST_LINE)):
+            end += len(piece)
+        yield Line(number, content, start, end)
+
+
+def parse_record(line: Line, where: str, expected: Mapping[str, Any]) -> dict[str, Any]:
     """Parse one record.
 
     Parameters
@@ -20,7 +55,7 @@ def parse_record(line: bytes, where: str, expected: Mapping[str, Any]) -> dict[s
     where
         File and line number, for error messages.
     expected
-        Fields and the values they must have, for example `model`.
+        Fields and the values they must have, for example `model`. Records of earlier versions lack `model_sha256`.
 
     Returns
     -------
@@ -29,32 +64,34 @@ def parse_record(line: bytes, where: str, expected: Mapping[str, Any]) -> dict[s
 
     Raises
     ------
+    NotARecordError
+        The line is not a pneumo-infer record.
     PneumoError
-        The line is not a pneumo-infer record, or a field differs from its expected value.
+        A field differs from its expected value.
     """
     try:
-        record: dict[str, Any] = json.loads(line)
+        record: dict[str, Any] = json.loads(line.content if line.is_whole else b"")
         record["path"] = str(record["path"])
-        found = {name: record[name] for name in expected}
-    except (ValueError, KeyError, TypeError):
-        raise _not_a_record(where) from None
-    for name, value in expected.items():
-        if found[name] != value:
+        found = {name: record[name] for name in expected if name in record or name != "model_sha256"}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise NotARecordError(where) from None
+    for name, value in found.items():
+        if value != expected[name]:
             raise PneumoError(
-                where, f"made with {name} {found[name]}, not {value}", f"use the same {name}, or another file"
+                where, f"made with {name} {value}, not {expected[name]}", f"use the same {name}, or another file"
             )
     return record
 
 
-def read_answers(file: Path, model: str) -> Iterator[tuple[str, tuple[float, float] | None]]:
+def read_answers(file: Path, expected: Mapping[str, Any]) -> Iterator[tuple[str, tuple[float, float] | None]]:
     """Read the results in a file of records. An incomplete last line is skipped.
 
     Parameters
     ----------
     file
         JSON lines, as `--format jsonl` writes them.
-    model
-        The file name of the model that the records must come from.
+    expected
+        As for `parse_record`.
 
     Yields
     ------
@@ -64,14 +101,15 @@ def read_answers(file: Path, model: str) -> Iterator[tuple[str, tuple[float, flo
     Raises
     ------
     PneumoError
-        The file cannot be read, or a line is not a record of this model.
+        The file cannot be read, or a line is not a record, or differs from what is expected.
     """
     try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.endswith(b"\n"):
-                    where = f"{file}, line {number}"
-                    record = parse_record(line, where, {"model": model})
+        with file.open("rb") as records:
+            size = os.fstat(records.fileno()).st_size
+            for line in read_lines(records):
+                if line.is_whole or line.end < size:
+                    where = f"{file}, line {line.number}"
+                    record = parse_record(line, where, expected)
                     yield record["path"], _answer(record, where)
     except OSError as error:
         raise PneumoError(
@@ -84,9 +122,5 @@ def _answer(record: dict[str, Any], where: str) -> tuple[float, float] | None:
         return None
     try:
         return float(record["probability"]), float(record["domain_distance"])
-    except (ValueError, KeyError, TypeError):
-        raise _not_a_record(where) from None
-
-
-def _not_a_record(where: str) -> PneumoError:
-    return PneumoError(where, "not a pneumo-infer record", "use a file written with --format jsonl")
+    except (ValueError, KeyError, TypeError, OverflowError):
+        raise NotARecordError(where) from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from pneumo_infer.cli.interrupts import INTERRUPTED
+from pneumo_infer.cli.streams import print_stderr
 from pneumo_infer.errors import PneumoError
-
-INTERRUPTED = 130  # as shells do after Ctrl-C
 
 
 @contextmanager
@@ -24,10 +24,18 @@ def exit_codes(program: str, on_interrupt: Callable[[], str] = lambda: "nothing 
         as an interrupt.
     """
     try:
+        _require_working_directory()
         yield
     except PneumoError as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        print_stderr(program, error)
         raise SystemExit(error.exit_code) from None
     except (KeyboardInterrupt, SystemExit) as stop:
-        print(f"\n{program}: interrupted; {on_interrupt()}", file=sys.stderr)
+        print_stderr(program, f"interrupted; {on_interrupt()}", before="\n")
         raise SystemExit(INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code) from None
+
+
+def _require_working_directory() -> None:
+    try:
+        Path.cwd()
+    except OSError:
+        raise PneumoError("the working directory", "no longer exists", "change to another folder") from None

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pneumo_infer.atomic_write import replacing
 from pneumo_infer.cli.overlays import overlay_path
 from pneumo_infer.cli.records import Format
-from pneumo_infer.errors import ImageError, PneumoError
+from pneumo_infer.errors import ImageError
 from pneumo_infer.films.dicom.header import contradictions
+from pneumo_infer.films.pictures import save_picture
 from pneumo_infer.films.preprocess import read_network_input
 from pneumo_infer.films.source import source_name
 from pneumo_infer.films.trace import traced
+from pneumo_infer.printable import printable
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
@@ -47,7 +48,7 @@ def explain_films(
             out.write(_as_text(explanations[-1]) if form is Format.TABLE else json.dumps(explanations[-1]) + "\n")
             out.flush()
     if form is Format.JSON:
-        out.write(json.dumps(explanations if len(explanations) > 1 else explanations[0]) + "\n")
+        out.write(json.dumps(explanations[0] if len(explanations) == 1 else explanations) + "\n")
     return any(explanation["error"] is not None for explanation in explanations)
 
 
@@ -68,12 +69,7 @@ def _explain(classifier: Classifier, film: FilmSource, inputs: Path | None) -> d
 def _save(read: NetworkInput, path: Path) -> Path:
     from PIL import Image
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            Image.fromarray(read.pixels).save(temporary, format="PNG")
-    except OSError as error:
-        raise PneumoError(str(path), f"cannot be written ({error.strerror})", "name another --save-inputs") from error
+    save_picture(Image.fromarray(read.pixels), path, "--save-inputs")
     return path
 
 
@@ -100,4 +96,4 @@ def _decisions(classifier: Classifier, read: NetworkInput, prediction: Predictio
 
 def _as_text(explanation: dict[str, Any]) -> str:
     steps = [*explanation["steps"], *([f"unreadable: {explanation['error']}"] if explanation["error"] else [])]
-    return f"{explanation['path']}\n" + "".join(f"  {step}\n" for step in steps)
+    return f"{printable(explanation['path'])}\n" + "".join(f"  {printable(step)}\n" for step in steps)

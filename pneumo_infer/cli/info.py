@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.model.checksum import file_digest, listed_digest
 from pneumo_infer.model.session import load_onnxruntime
+from pneumo_infer.printable import printable
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
@@ -59,7 +60,7 @@ def _version(distribution: str) -> str | None:
 
 def as_text(description: dict[str, Any]) -> str:
     """Format a description as lines, with nested objects indented."""
-    return "\n".join(_lines(description, indent=0))
+    return "\n".join(map(printable, _lines(description, indent=0)))
 
 
 def _lines(description: dict[str, Any], indent: int) -> list[str]:

@@ -1,15 +1,18 @@
-"""Expand command-line arguments into films: files, folders, globs and standard input."""
+"""Expand command-line arguments into films: files, folders, patterns and standard input."""
 
 from __future__ import annotations
 
+import errno
 import glob
 import io
+import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pneumo_infer.atomic_write import is_device_or_pipe
+from pneumo_infer.films.source import source_name
 from pneumo_infer.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -18,12 +21,74 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
-@dataclass
 class Inputs:
-    """The films that the arguments stand for, in order, and the number of other files in their folders."""
+    """The films that the arguments stand for, in order, each once, and the number of other files in their folders."""
 
-    films: list[FilmSource] = field(default_factory=list)
-    other_files: int = 0
+    def __init__(self) -> None:
+        self.films: list[FilmSource] = []
+        self.other_files = 0
+        self._identities = Identities()
+        self._seen: set[str] = set()
+
+    def add(self, film: FilmSource) -> None:
+        """Add a film, unless it is a file that is there already, perhaps under another path."""
+        identity = self._identities.of(source_name(film))
+        if identity not in self._seen:
+            self._seen.add(identity)
+            self.films.append(film)
+
+    def add_folder(self, folder: str) -> None:
+        """Add all films below a folder, and what is there but cannot be read; if there is nothing, the folder."""
+        from pneumo_infer.films.folders import find_films
+
+        found = find_films(Path(folder))
+        sources: list[FilmSource] = [*found.films, *found.closed_folders, *map(NotAFile, found.not_files)]
+        for source in sorted(sources, key=source_name) or [folder]:
+            self.add(source)
+        self.other_files += found.other_files
+
+    def add_pattern(self, pattern: str) -> None:
+        """Add all matches of a pattern; if there are none, the pattern. A folder stands for the films below it."""
+        from pneumo_infer.films.patterns import expand_pattern
+        from pneumo_infer.films.pictures import is_own_picture
+
+        closed: list[str] = []
+        found = expand_pattern(pattern, closed.append)
+        for match in sorted({*found, *closed}) or [pattern]:
+            if match not in closed and os.path.isdir(match):  # noqa: PTH112  # Path.is_dir raises if it may not look
+                self.add_folder(match)
+            elif is_own_picture(Path(match)):
+                self.other_files += 1
+            else:
+                self.add(NotAFile(match) if is_device_or_pipe(Path(match)) else match)
+
+
+class Identities:
+    """Tells whether two paths name the same file."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """Return the absolute path of a file without links in its folders. Linked files have different identities."""
+        if path == STDIN:
+            return STDIN
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)  # noqa: PTH118  # a Path takes several times as long
+
+
+class NotAFile(io.BytesIO):
+    """Stands for what cannot be read, such as a pipe, socket or device that is named like a film."""
+
+    def __init__(self, name: str, reason: str = "a pipe, socket or device in a folder of films") -> None:
+        super().__init__()
+        self.name = name
+        self._reason = reason
+
+    def read(self, _size: int | None = -1) -> bytes:
+        raise OSError(errno.EINVAL, self._reason)
 
 
 def expand(arguments: Iterable[str], limits: Limits = LIMITS) -> Inputs:
@@ -36,19 +101,24 @@ def expand(arguments: Iterable[str], limits: Limits = LIMITS) -> Inputs:
     inputs = Inputs()
     for argument in arguments:
         if argument == STDIN:
-            # One byte more than allowed, so that a longer film is refused.
-            inputs.films.append(as_named_stream(sys.stdin.buffer.read(limits.encoded_bytes + 1), STDIN))
-        elif Path(argument).is_dir():
-            from pneumo_infer.films.folders import find_films
-
-            found = find_films(Path(argument))
-            inputs.films += found.films or [argument]
-            inputs.other_files += found.other_files
-        elif glob.has_magic(argument) and not Path(argument).exists():
-            inputs.films += sorted(glob.glob(argument, recursive=True)) or [argument]
+            inputs.add(_read_stdin(limits))
+        elif os.path.isdir(argument):  # noqa: PTH112  # Path.is_dir raises an error if the name is too long
+            inputs.add_folder(argument)
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            inputs.add_pattern(argument)
         else:
-            inputs.films.append(argument)
+            inputs.add(argument)
     return inputs
+
+
+def _read_stdin(limits: Limits) -> FilmSource:
+    try:
+        # One byte more than allowed, so that a longer film is refused.
+        return as_named_stream(sys.stdin.buffer.read(limits.encoded_bytes + 1), STDIN)
+    except AttributeError:  # Python has no object for a stream that is closed
+        return NotAFile(STDIN, "closed")
+    except OSError as error:
+        return NotAFile(STDIN, error.strerror or str(error))
 
 
 def as_named_stream(encoded: bytes, name: str) -> io.BytesIO:

@@ -10,6 +10,7 @@ import typer
 from pneumo_infer import __version__
 from pneumo_infer.cli.command import SAMPLES, Command, DeviceChoice
 from pneumo_infer.cli.records import Format
+from pneumo_infer.cli.usage_errors import PrintableErrors
 from pneumo_infer.limits import LIMITS, Limits
 
 MEGABYTE = 1_000_000
@@ -23,7 +24,7 @@ def _print_version(requested: bool) -> None:
         raise typer.Exit
 
 
-@app.command()
+@app.command(cls=PrintableErrors)
 def infer(
     films: Annotated[
         list[str] | None,

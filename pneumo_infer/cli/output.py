@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from pneumo_infer.atomic_write import atomic_write
+from pneumo_infer.atomic_write import atomic_write, is_device_or_pipe
 from pneumo_infer.cli.records import Format
+from pneumo_infer.cli.streams import open_standard_output
 from pneumo_infer.errors import PneumoError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Destination:
     """Where and in which format to write records. With neither file they go to standard output.
 
@@ -23,60 +25,102 @@ class Destination:
     form
         The output format.
     output
-        A file that appears under its name only once it is complete. Until then CSV and JSON lines go to `FILE.part`,
-        which is kept after an interrupt.
+        A file that appears under its name only once it is complete. A device or pipe is written to.
     resume
-        A JSON lines file to append to.
+        A JSON lines file to append to, see `ResumedFile`.
+    part
+        Where the records of CSV and JSON lines are until `output` is complete: `FILE.part`, or a similar name if there
+        is such a file. It is kept after an interrupt.
     """
 
     form: Format
     output: Path | None
     resume: Path | None
+    part: Path | None = field(default=None, init=False)
 
-    @property
-    def part(self) -> Path | None:
-        """The file that keeps complete records after an interrupt; None if there is none."""
-        if self.output is None or self.form not in (Format.CSV, Format.JSONL):
-            return None
-        return self.output.with_name(f"{self.output.name}.part")
+    def require_none_of(self, inputs: Iterable[object]) -> None:
+        """Check, before anything is read, that the file is none of the inputs, and no folder.
 
-    @contextmanager
-    def open(self) -> Iterator[TextIO]:
-        """Open the destination for writing.
+        Parameters
+        ----------
+        inputs
+            Paths of all files that are read; other objects are ignored.
 
         Raises
         ------
         PneumoError
-            The file cannot be written.
+            It is one of them, perhaps through a link, or a folder.
         """
         file = self.resume or self.output
-        if file is None:
-            yield sys.stdout
+        if file is None or not os.path.exists(file) or is_device_or_pipe(file):  # noqa: PTH110  # may not be accessible
+            return
+        if file.is_dir():
+            raise PneumoError(str(file), "is a folder", f"choose another {self._option}")
+        own = file.stat()
+        for path in inputs:
+            if isinstance(path, (str, os.PathLike)):
+                with suppress(OSError):
+                    if os.path.samestat(own, os.stat(path)):  # noqa: PTH116
+                        raise PneumoError(
+                            str(file),
+                            "is one of the files to read, and would be lost",
+                            f"choose another {self._option}",
+                        )
+
+    @contextmanager
+    def open(self) -> Iterator[TextIO]:
+        """Open standard output or the output file for writing.
+
+        Raises
+        ------
+        PneumoError
+            It cannot be written.
+        BrokenPipeError
+            The program that reads standard output has ended.
+        """
+        if self.output is None:
+            with open_standard_output() as out:
+                yield out
             return
         try:
-            with self._open_file(file) as out:
+            with self._open_file(self.output) as out:
                 yield out
         except OSError as error:
-            option = "--resume" if self.resume else "--output"
-            raise PneumoError(str(file), f"cannot be written ({error.strerror})", f"choose another {option}") from error
+            reason = error.strerror or error
+            raise PneumoError(
+                str(self.output), f"cannot be written ({reason})", f"choose another {self._option}"
+            ) from error
 
     @contextmanager
     def _open_file(self, file: Path) -> Iterator[TextIO]:
-        if self.resume:
-            with file.open("a", encoding="utf-8", newline="") as out:
-                yield out
-        elif self.part:
-            with self.part.open("w", encoding="utf-8", newline="") as out:
-                yield out
-            self.part.replace(file)
-        else:
+        if self.form not in (Format.CSV, Format.JSONL) or is_device_or_pipe(file):
             with atomic_write(file) as out:
                 yield out
+            return
+        target = Path(os.path.realpath(file)) if file.is_symlink() else file
+        descriptor, self.part = _create_part(target)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as out:
+            yield out
+        self.part.replace(target)
+
+    @property
+    def _option(self) -> str:
+        return "--resume" if self.resume else "--output"
 
     def after_interrupt(self) -> str:
         """Describe what was written before an interrupt, and how to resume."""
         if self.resume:
             return f"completed records are in {self.resume}; run the same command again to resume"
-        if self.part and self.part.exists():
+        if self.part:
             return f"completed records are in {self.part}"
         return "nothing was written" if self.output else "the records printed so far are complete"
+
+
+def _create_part(target: Path) -> tuple[int, Path]:
+    """Create a new file next to `target`, and never open one that is there."""
+    part = target.with_name(f"{target.name}.part")
+    while True:
+        try:
+            return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), part
+        except FileExistsError:
+            part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")

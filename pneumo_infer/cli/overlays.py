@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumo_infer.atomic_write import replacing
+from pneumo_infer.cli.inputs import STDIN
 from pneumo_infer.errors import PneumoError
+from pneumo_infer.films.pictures import save_picture
 from pneumo_infer.limits import Limits
 
 if TYPE_CHECKING:
@@ -17,16 +19,28 @@ if TYPE_CHECKING:
     from pneumo_infer.prediction import Prediction
 
 
+LONGEST_NAME = 255  # bytes, on most file systems
+
+
 def overlay_path(folder: Path, film: str) -> Path:
     """Return the path of a film's overlay: `FOLDER/ward3/a.jpeg.png` for `ward3/a.jpeg`.
 
-    Films outside the working directory keep their absolute path below the folder, so overlays never collide and are
-    never written outside it.
+    Films outside the working directory keep their absolute path below the folder, so overlays are never written outside
+    it. Where two films would get the same name, or the name would be too long, it ends in a digest of the film's path.
     """
     absolute = Path(os.path.abspath(film))  # noqa: PTH100  # unlike resolve(), this keeps the names of symbolic links
     here = Path.cwd()
-    relative = absolute.relative_to(here if absolute.is_relative_to(here) else absolute.anchor)
-    return folder / relative.parent / f"{relative.name}.png"
+    if absolute.is_relative_to(here):
+        relative = absolute.relative_to(here)
+        ambiguous = film != STDIN and str(relative) == STDIN
+    else:
+        relative = absolute.relative_to(absolute.anchor)
+        ambiguous = os.path.lexists(here / relative)
+    name = f"{relative.name}.png"
+    if ambiguous or len(os.fsencode(name)) > LONGEST_NAME:
+        digest = hashlib.sha256(os.fsencode(absolute)).hexdigest()[:16]
+        name = f"{os.fsencode(relative.name)[:200].decode(errors='ignore')}-{digest}.png"
+    return folder / relative.parent / name
 
 
 def write_overlays(
@@ -61,11 +75,6 @@ def write_overlays(
 
 
 def _write_overlay(prediction: Prediction, film: FilmSource, limits: Limits, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(film, io.IOBase):  # was already read to its end
-            film.seek(0)
-        with replacing(path) as temporary:
-            prediction.overlay(film, limits).save(temporary, format="PNG")
-    except OSError as error:
-        raise PneumoError(str(path), f"cannot be written ({error.strerror})", "choose another --heatmap") from error
+    if isinstance(film, io.IOBase):  # was already read to its end
+        film.seek(0)
+    save_picture(prediction.overlay(film, limits), path, "--heatmap")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import chain
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pneumo_infer.cli.console import HEADER, table_row
 from pneumo_infer.cli.interrupts import holding_interrupts
+from pneumo_infer.csv_files import CsvWriter
 from pneumo_infer.prediction import RECORD_FIELDS
+from pneumo_infer.printable import printable
 
 if TYPE_CHECKING:
     from pneumo_infer.prediction import Prediction
@@ -65,9 +66,15 @@ def _write_jsonl(predictions: Iterator[Prediction], out: TextIO) -> None:
 
 
 def _write_csv(predictions: Iterator[Prediction], out: TextIO) -> None:
-    writer = csv.DictWriter(out, RECORD_FIELDS, lineterminator="\n")
-    writer.writeheader()
+    writer = CsvWriter(out)
+    to_terminal = out.isatty()
+    writer.write_row(RECORD_FIELDS)
     for prediction in predictions:
+        cells = prediction.to_dict().values()
         with holding_interrupts():
-            writer.writerow(prediction.to_dict())
+            writer.write_row(map(_escape, cells) if to_terminal else cells)
             out.flush()
+
+
+def _escape(cell: Any) -> Any:
+    return printable(cell) if isinstance(cell, str) else cell

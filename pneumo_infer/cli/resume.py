@@ -2,45 +2,145 @@
 
 from __future__ import annotations
 
+import io
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from pneumo_infer.cli.earlier_records import parse_record
+from pneumo_infer.atomic_write import is_device_or_pipe, replacing
+from pneumo_infer.cli.console import warn
+from pneumo_infer.cli.earlier_records import Line, NotARecordError, parse_record, read_lines
+from pneumo_infer.cli.inputs import STDIN, Identities
 from pneumo_infer.errors import PneumoError
+from pneumo_infer.file_lock import lock_if_supported
+from pneumo_infer.films.file_state import FileState, file_state
+from pneumo_infer.films.source import source_name
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
+    from pneumo_infer.films.source import FilmSource
+
+RECORD_START = b'{"path": '
 
 
-def finished_films(file: Path, classifier: Classifier) -> set[str]:
-    """Return the films that already have a record, and remove an incomplete last line from the file.
+@contextmanager
+def resuming(
+    path: Path, films: Iterable[FilmSource], classifier: Classifier
+) -> Iterator[tuple[list[FilmSource], TextIO]]:
+    """Open a file of records, locked against other processes, to add the records of the films that it lacks.
 
-    Returns
-    -------
-    set of str
-        The `path` of each record, including those of unreadable films; empty if the file does not exist.
+    A film whose file has another size or time than in its record is read again, and the old record is removed. A last
+    line that is damaged, as after a power failure, is removed as well. Both are reported on standard error.
+
+    Parameters
+    ----------
+    path
+        The file. It is created if it does not exist.
+    films
+        All films of the command.
+    classifier
+        The model and threshold that the records must come from.
+
+    Yields
+    ------
+    tuple
+        The films that have no record, and the file, to which records are appended.
 
     Raises
     ------
     PneumoError
-        The file cannot be read or written, has lines that are not records, or its records were made with a different
-        model or threshold and so would not be comparable with new ones.
+        The file cannot be read or written, is in use, has lines that are not records, or its records were made with a
+        different model or threshold and so would not be comparable with new ones.
     """
     try:
-        return _read_and_repair(file, {"model": classifier.model.path.name, "threshold": classifier.threshold})
-    except FileNotFoundError:
-        return set()
+        file = _open_locked(path)
+        try:
+            records = _read_records(file, path, classifier)
+            remaining, outdated = records.compare(films)
+            if outdated:
+                warn(f"{path}: {len(outdated)} films have changed since; they are read again")
+                file = _rewrite_without(file, path, outdated)
+            with io.TextIOWrapper(file, encoding="utf-8", newline="") as out:
+                yield remaining, out
+        finally:
+            file.close()
     except OSError as error:
-        raise PneumoError(str(file), f"cannot be resumed ({error.strerror})", "choose another --resume file") from error
+        reason = error.strerror or error
+        raise PneumoError(str(path), f"cannot be resumed ({reason})", "choose another --resume file") from error
 
 
-def _read_and_repair(file: Path, expected: dict[str, Any]) -> set[str]:
-    finished, size = set(), 0
-    with file.open("r+b") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.endswith(b"\n"):
-                break
-            finished.add(parse_record(line, f"{file}, line {number}", expected)["path"])
-            size += len(line)
-        lines.truncate(size)
-    return finished
+@dataclass
+class Records:
+    """The earlier records: for each film the number of its line, and the state of its file."""
+
+    identities: Identities = field(default_factory=Identities)
+    lines: dict[str, tuple[int, FileState | None]] = field(default_factory=dict)
+
+    def compare(self, films: Iterable[FilmSource]) -> tuple[list[FilmSource], set[int]]:
+        """Return the films to read, and the numbers of the lines whose films have changed since."""
+        remaining: list[FilmSource] = []
+        outdated: set[int] = set()
+        for film in films:
+            name = source_name(film)
+            line, state = self.lines.get(self.identities.of(name), (0, None))
+            if line and name != STDIN:  # standard input has a different film each time
+                if state == file_state(film):
+                    continue
+                outdated.add(line)
+            remaining.append(film)
+        return remaining, outdated
+
+
+def _open_locked(path: Path) -> io.BufferedRandom:
+    if is_device_or_pipe(path):
+        raise PneumoError(str(path), "not a regular file", "choose another --resume file")
+    while True:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666), "r+b")
+        if not lock_if_supported(file.fileno()):
+            file.close()
+            raise PneumoError(
+                str(path), "is being written by another process", "wait until it has ended, or choose another file"
+            )
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+        file.close()  # another process has replaced it in the meantime
+
+
+def _read_records(file: BinaryIO, path: Path, classifier: Classifier) -> Records:
+    records = Records()
+    expected = {
+        "model": classifier.model.path.name,
+        "model_sha256": classifier.model_sha256,
+        "threshold": classifier.threshold,
+    }
+    size = os.fstat(file.fileno()).st_size
+    for line in read_lines(file):
+        where = f"{path}, line {line.number}"
+        try:
+            record = parse_record(line, where, expected)
+        except NotARecordError:
+            if line.end < size or not _is_torn(line, records):
+                raise
+            warn(f"{where}: incomplete; it is removed, and its film is read again")
+            file.truncate(line.start)
+            break
+        state = FileState(record["film_bytes"], record["film_modified"]) if "film_bytes" in record else None
+        records.lines[records.identities.of(record["path"])] = line.number, state
+    return records
+
+
+def _is_torn(line: Line, records: Records) -> bool:
+    """Return whether a last line is what is left of a record, rather than of a file that was named by mistake."""
+    return bool(records.lines) or RECORD_START.startswith(line.content[: len(RECORD_START)])
+
+
+def _rewrite_without(file: BinaryIO, path: Path, numbers: set[int]) -> io.BufferedRandom:
+    file.seek(0)
+    with replacing(path) as temporary, temporary.open("wb") as kept:
+        kept.writelines(line.content for line in read_lines(file) if line.number not in numbers)
+    rewritten = _open_locked(path)
+    file.close()
+    return rewritten

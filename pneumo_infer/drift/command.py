@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumo_infer.cli.console import print_stderr, progress_bar
+from pneumo_infer.cli.console import progress_bar, warn
 from pneumo_infer.cli.earlier_records import read_answers
 from pneumo_infer.cli.inputs import STDIN, expand
 from pneumo_infer.cli.records import Format
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pneumo_infer.classifier import Classifier
     from pneumo_infer.cli.output import Destination
+    from pneumo_infer.films.source import FilmSource
 
 RECORDS_SUFFIX = ".jsonl"
 EXIT_CODES = {Verdict.LIKE: 0, Verdict.UNLIKE: 1, Verdict.TOO_FEW: 3}
@@ -53,7 +54,9 @@ def check_drift(classifier: Classifier, arguments: Iterable[str], batch_size: in
         A file of records cannot be used, or the report cannot be written.
     """
     reference = read_reference(classifier.model)
-    answers, unreadable = _collect(classifier, arguments, batch_size)
+    sources = expand(arguments, classifier.limits).films
+    destination.require_none_of([*sources, classifier.model.path])
+    answers, unreadable = _collect(classifier, sources, batch_size)
     probabilities, distances = zip(*answers, strict=True) if answers else ((), ())
     drift = compare(probabilities, distances, reference, classifier.model.domain_limit)
     model = classifier.model.path.name
@@ -66,12 +69,12 @@ def check_drift(classifier: Classifier, arguments: Iterable[str], batch_size: in
 
 
 def _collect(
-    classifier: Classifier, arguments: Iterable[str], batch_size: int
+    classifier: Classifier, sources: list[FilmSource], batch_size: int
 ) -> tuple[list[tuple[float, float]], int]:
     """Return probability and distance of each readable film, and the number of unreadable films."""
-    sources = expand(arguments, classifier.limits).films
     files = [source for source in sources if isinstance(source, str) and source.lower().endswith(RECORDS_SUFFIX)]
-    earlier = [answer for file in files for answer in read_answers(Path(file), classifier.model.path.name)]
+    expected = {"model": classifier.model.path.name, "model_sha256": classifier.model_sha256}
+    earlier = [answer for file in files for answer in read_answers(Path(file), expected)]
     known = {path for path, _ in earlier if path != STDIN}  # standard input has a different film each time
     films = [source for source in sources if source not in files and source_name(source) not in known]
     answers = [answer for _, answer in earlier if answer is not None]
@@ -79,7 +82,7 @@ def _collect(
     with progress_bar(len(films)) as track:
         for prediction in track(classifier.predict_many(films, batch_size)):
             if prediction.probability is None or prediction.domain_distance is None:
-                print_stderr(prediction.error)
+                warn(prediction.error)
                 unreadable += 1
             else:
                 answers.append((prediction.probability, prediction.domain_distance))

@@ -1,0 +1,24 @@
+"""Usage errors that quote what was typed without letting it control the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from pneumo_infer.printable import printable
+
+# The base class of all usage errors, which typer does not export.
+UsageError: Any = typer.BadParameter.__base__
+
+
+class PrintableErrors(TyperCommand):
+    """A command whose usage errors escape characters that do not print. A shell may expand `*` to any file name."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().make_context(*args, **kwargs)
+        except UsageError as error:
+            error.message = printable(error.message)
+            raise

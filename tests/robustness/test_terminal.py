@@ -1,0 +1,82 @@
+"""Names and metadata that could change what a terminal shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile_names import HOSTILE_NAMES
+from infer_command import COMMAND, infer, small_film, small_model
+
+from pneumo_infer.printable import printable
+
+HOSTILE = "\x1b]0;title\x07\r\u202eNORMAL\n"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model whose name and metadata are hostile, and with hostile films."""
+    place = tmp_path_factory.mktemp("place")
+    small_model(place / f"{HOSTILE}.onnx", version=HOSTILE, licence=HOSTILE, metrics=json.dumps({HOSTILE: HOSTILE}))
+    small_model(place / "small.onnx")
+    (place / "films").mkdir()
+    for name in HOSTILE_NAMES:
+        small_film(place / "films" / name)
+    (place / "films" / f"{HOSTILE}.jpeg").write_text("not a film")
+    return place
+
+
+def in_a_terminal(*arguments: str, cwd: Path) -> str:
+    """Run the command with a terminal for its output, and return what that was sent."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb"}
+    with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, stderr=theirs, env=environment, cwd=cwd):
+        os.close(theirs)
+        sent = b""
+        try:
+            while piece := os.read(ours, 4096):
+                sent += piece
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        os.close(ours)
+    return sent.decode().replace("\r\n", "\n")  # as terminals write a line feed
+
+
+def require_harmless(text: str) -> None:
+    assert [line for line in text.split("\n") if line != printable(line)] == []
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_no_name_reaches_a_terminal_as_it_is(place: Path, form: str) -> None:
+    sent = in_a_terminal("--model", "small.onnx", "--format", form, "films", cwd=place)
+    assert sent.count("films/") >= len(HOSTILE_NAMES)
+    require_harmless(sent)
+
+
+@pytest.mark.parametrize("arguments", [["--info"], ["--explain", "films"], ["films"]], ids=str)
+def test_no_metadata_is_printed_as_it_is(place: Path, arguments: list[str]) -> None:
+    done = infer("--model", f"{HOSTILE}.onnx", *arguments, cwd=place)
+    require_harmless(done.stdout.decode())
+    require_harmless(done.stderr.decode())
+
+
+def test_no_argument_is_printed_as_it_is(place: Path) -> None:
+    calls: list[list[Any]] = [
+        ["--threshold", HOSTILE, "films"],
+        ["--model", f"{HOSTILE}x", "films"],
+        ["--output", f"{HOSTILE}/x", "films"],
+        ["--resume", f"{HOSTILE}/x", "films"],
+        ["--heatmap", place / "small.onnx" / HOSTILE, "films"],
+        ["--device", HOSTILE, "films"],
+        [f"--{HOSTILE}", "films"],
+    ]
+    for arguments in calls:
+        done = infer("--model", "small.onnx", *arguments, cwd=place)
+        assert done.returncode in (1, 2), done.stderr
+        assert b"Traceback" not in done.stderr
+        require_harmless(done.stderr.decode())
