@@ -41,8 +41,8 @@ PAGES = {
 }
 PROGRAMS = {
     "pneumo-infer": "pneumo_infer.cli.options",
-    "pneumo-train": "pneumo_train.cli",
-    "pneumo-export": "pneumo_export.cli",
+    "pneumo-train": "pneumo_train.commands",
+    "pneumo-export": "pneumo_export.commands",
 }
 FENCED = re.compile(r"^ *```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

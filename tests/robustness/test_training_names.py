@@ -18,7 +18,7 @@ from pneumo_train.data.split import split_by_patient, write_split_folders
 from pneumo_train.report.plots import draw_films, to_png
 
 # A path that ends a style in rich's markup.
-PATHS = [*(name for name in HOSTILE_NAMES if "/" not in name), "[/b].png"]
+PATHS = [*HOSTILE_NAMES, "[/b].png"]
 NOT_UTF8 = {path for path in PATHS if any("\udc80" <= character <= "\udcff" for character in path)}
 NAMES = [path for path in PATHS if path not in NOT_UTF8 and not path.startswith(".")]
 

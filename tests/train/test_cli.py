@@ -7,7 +7,7 @@ from pathlib import Path
 from made_films import write_chest_xray
 from typer.testing import CliRunner
 
-from pneumo_train.cli import app
+from pneumo_train.commands import app
 from pneumo_train.recipe import read_recipe
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -88,6 +89,19 @@ def test_what_cannot_be_trained_on(tmp_path: Path) -> None:
         index_films(tmp_path / "gone")
     with pytest.raises(DataError, match="contains no PNEUMONIA films"):
         index_films(touch(tmp_path / "one", "train/NORMAL/a.png"))
+
+
+def test_a_folder_that_cannot_be_listed_is_not_left_out(tmp_path: Path) -> None:
+    root = touch(tmp_path, "train/NORMAL/a.png", "train/NORMAL/closed/b.png", "train/PNEUMONIA/c.png")
+    closed = root / "train/NORMAL/closed"
+    closed.chmod(0)
+    if os.access(closed, os.R_OK):
+        pytest.skip("root reads all folders")
+    try:
+        with pytest.raises(DataError, match="closed: cannot be listed, so its films would be missing"):
+            index_films(root)
+    finally:
+        closed.chmod(0o755)
 
 
 def test_the_films_at_hand_are_indexed_whole(tmp_path: Path) -> None:

@@ -171,10 +171,17 @@ def films_in_class_folders(root: Path, layout: Layout) -> list[IndexedFilm]:
             for label, names in layout.class_folders.items()
             for class_folder in _folders(folder)
             if class_folder.name.lower() in names
-            for path in map(Path, find_films(class_folder).films)
+            for path in _films_in(class_folder)
         ]
     except OSError as error:
         raise DataError(str(error.filename), f"cannot be read ({error.strerror})", "make it readable") from error
+
+
+def _films_in(folder: Path) -> list[Path]:
+    found = find_films(folder)
+    if found.closed_folders:
+        raise DataError(found.closed_folders[0], "cannot be listed, so its films would be missing", "make it readable")
+    return [Path(film) for film in found.films]
 
 
 def unnamed_patients(films: Iterable[IndexedFilm]) -> int:
