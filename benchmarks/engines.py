@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pneumo_infer.films.raster import Film
-from pneumo_infer.model.info import OUTPUTS, packaged_models
+from pneumo_infer.model.info import OUTPUTS
 from pneumo_infer.model.session import open_session
 
 Engine = Callable[[np.ndarray], Any]
@@ -26,7 +26,7 @@ IN_FLOAT32 = {**ONE_AT_A_TIME, "INFERENCE_PRECISION_HINT": "f32"}
 
 def ours() -> Engine:
     """Return the packaged int8 file in a session like that of `Classifier`, with all outputs, the probability first."""
-    session, _ = open_session(packaged_models()["cpu"], "cpu")
+    session = open_session(None, "cpu").session
     outputs = ["probability", *(name for name in OUTPUTS if name != "probability")]
     return lambda film: session.run(outputs, {"image": film})
 

@@ -122,7 +122,7 @@ def _measure(file: Path, films: Any, targets: Any, fp32: dict[str, Any], thresho
 
 
 def _engine(file: Path) -> Any:
-    session, _ = open_session(file, "cpu")
+    session = open_session(file, "cpu").session
     return lambda film: session.run(["probability"], {"image": film})
 
 

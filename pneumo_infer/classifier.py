@@ -18,12 +18,13 @@ from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.films.dicom.header import FilmHeader, contradictions
 from pneumo_infer.films.file_state import FileState, file_state
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
-from pneumo_infer.films.preprocess import PREPROCESS, NetworkInput, fill_up, read_network_input
+from pneumo_infer.films.preprocess import NetworkInput, fill_up, read_network_input
 from pneumo_infer.films.source import FilmSource, source_name
 from pneumo_infer.films.workers import Workers
 from pneumo_infer.limits import LIMITS, Limits
-from pneumo_infer.model.checksum import file_digest
-from pneumo_infer.model.info import LABELS, OUTPUTS, ModelInfo, packaged_models, parse_model
+from pneumo_infer.model.contract import describe
+from pneumo_infer.model.info import LABELS, OUTPUTS, ModelInfo
+from pneumo_infer.model.outputs import check_outputs
 from pneumo_infer.model.session import Device, open_session
 from pneumo_infer.prediction import HEADER, NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTAIN, Prediction
 
@@ -55,7 +56,8 @@ class Classifier:
     Raises
     ------
     ModelError
-        The file is not a valid model, does not match SHA256SUMS next to it, or lacks the operating point.
+        The file is not a valid model, does not match SHA256SUMS next to it, or lacks the operating point. A prediction
+        raises it too if the model answers with an impossible number, such as a probability of NaN.
     DeviceError
         The device is not available.
     MissingExtraError
@@ -86,16 +88,15 @@ class Classifier:
             "limits": limits,
             "isolate": isolate,
         }
-        files = packaged_models() if model is None else dict.fromkeys(("cpu", "cuda"), Path(model))
         self._process = os.getpid()
-        session, self.device = open_session(files["cpu"], device, threads, on_cuda=files["cuda"])
-        self._session: InferenceSession | None = session
+        opened = open_session(None if model is None else Path(model), device, threads)
+        self._session: InferenceSession | None = opened.session
+        self.device = opened.device
         self.threads = threads or cpu_count()
         self.limits = limits
         self._workers = Workers(limits) if isolate else None
         self._read = self._workers.read if self._workers else partial(read_network_input, limits=limits)
-        self.model = describe(files[self.device], session)
-        self.model_sha256 = file_digest(self.model.path)
+        self.model = describe(opened)
         self.threshold, self.operating_point = _resolve_threshold(self.model, threshold)
 
     def predict(self, film: FilmSource) -> Prediction:
@@ -164,6 +165,7 @@ class Classifier:
         if self.device == "cuda":
             image = fill_up(image, batch_size)
         outputs = dict(zip(OUTPUTS, self._open_session().run(OUTPUTS, {"image": image}), strict=True))
+        check_outputs(outputs, len(image), self.model.heatmap_side, self.model.path.name)
         with np.errstate(all="ignore"):  # whatever the host program has set
             return [
                 self._prediction(name, film, {key: values[row] for key, values in outputs.items()})
@@ -189,7 +191,8 @@ class Classifier:
             heatmap=film.place(outputs["heatmap"]),
             model=self.model.path.name,
             device=self.device,
-            model_sha256=self.model_sha256,
+            model_sha256=self.model.sha256,
+            model_provenance=self.model.provenance.value,
         )
 
     def _reason_for_review(self, probability: float, in_domain: bool, header: FilmHeader | None) -> str | None:
@@ -215,7 +218,8 @@ class Classifier:
             model=self.model.path.name,
             device=self.device,
             error=error,
-            model_sha256=self.model_sha256,
+            model_sha256=self.model.sha256,
+            model_provenance=self.model.provenance.value,
         )
 
     def _open_session(self) -> InferenceSession:
@@ -255,36 +259,6 @@ class Classifier:
 
     def __repr__(self) -> str:
         return f"Classifier({self.model.path.name!r}, device={self.device!r}, threshold={self.threshold:.4f})"
-
-
-def describe(path: Path, session: Any) -> ModelInfo:
-    """Check the model in a session against the contract and return its metadata.
-
-    Parameters
-    ----------
-    path
-        The model file, for the metadata and error messages.
-    session
-        An onnxruntime InferenceSession.
-
-    Raises
-    ------
-    ModelError
-        The model is not valid, or it was trained with different preprocessing.
-    """
-    model = parse_model(
-        path,
-        inputs={entry.name: (entry.type, entry.shape) for entry in session.get_inputs()},
-        outputs={entry.name: (entry.type, entry.shape) for entry in session.get_outputs()},
-        metadata=session.get_modelmeta().custom_metadata_map,
-    )
-    if model.metadata["preprocess"] != PREPROCESS:
-        raise ModelError(
-            path.name,
-            f"expects preprocessing {model.metadata['preprocess']}, but this version applies {PREPROCESS}",
-            "install the version of pneumo-infer that exported it",
-        )
-    return model
 
 
 def _noting_states(films: Iterable[FilmSource], states: deque[FileState]) -> Iterator[FilmSource]:

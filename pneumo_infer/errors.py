@@ -15,6 +15,12 @@ from __future__ import annotations
 from pneumo_infer.printable import printable
 
 
+def excerpt(text: str, limit: int = 200) -> str:
+    """Return the first line of a text from a file, at most `limit` characters of it, for use in a message."""
+    line = text.partition("\n")[0]
+    return line if len(line) <= limit else f"{line[:limit]}..."
+
+
 class PneumoError(Exception):
     """Base class of all pneumo-infer errors. The message is `SUBJECT: PROBLEM; REMEDY`.
 

@@ -32,6 +32,7 @@ RECORD_FIELDS = (
     "device",
     "error",
     "model_sha256",
+    "model_provenance",
     "film_bytes",
     "film_modified",
 )
@@ -69,6 +70,8 @@ class Prediction:
         Why the film cannot be read.
     model_sha256
         The digest of the model file, hexadecimal.
+    model_provenance
+        What vouches for the model: `released` with this version, `listed` in SHA256SUMS next to it, or `unverified`.
     film_bytes, film_modified
         Size of the film's file in bytes, and the time when its content was last changed, in seconds since 1970 UTC,
         both from just before it was read. None if the film is not a file.
@@ -88,6 +91,7 @@ class Prediction:
     device: str
     error: ImageError | None = None
     model_sha256: str | None = None
+    model_provenance: str | None = None
     film_bytes: int | None = None
     film_modified: float | None = None
 

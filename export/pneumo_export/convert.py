@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from pneumo_export.errors import GraphError
 from pneumo_export.rewrites.names import normalise_names
+from pneumo_infer.model.graph import STANDARD_DOMAINS
 from pneumo_infer.model.info import HEATMAP_SIDES
 from pneumo_train.errors import first_line
 from pneumo_train.model.trained import OUTPUTS
@@ -18,7 +19,6 @@ from pneumo_train.ood.detector import distance_of
 OPSET = 18
 # onnxruntime 1.18, the oldest supported version, reads IR versions up to 10; opset 18 needs at least 8.
 IR_VERSION = 8
-STANDARD_DOMAINS = {"", "ai.onnx"}
 POOLING = ("GlobalAveragePool", "MatMul", "ReduceMean", "ReduceSum")  # MatMul: a head that is applied at each position
 
 

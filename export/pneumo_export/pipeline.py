@@ -17,6 +17,7 @@ from pneumo_export.parity.proof import ParityFilms, Proof, prove
 from pneumo_export.parity.run_onnx import run_output, run_outputs
 from pneumo_export.precisions.fp16 import convert_to_fp16
 from pneumo_export.precisions.int8 import choose_calibration_rows, quantise
+from pneumo_export.released import record_digests
 from pneumo_export.rewrites.half_storage import store_in_half
 from pneumo_export.rewrites.names import normalise_names
 from pneumo_infer.atomic_write import atomic_write, write_json
@@ -73,6 +74,7 @@ def export_onnx(
         with staging(output) as staged:
             files = make_files(source, decoded, staged, precisions)
             proofs = publish(files, source, films, staged, output)
+        record_digests(output)
     except OSError as error:
         raise ExportError(str(output), f"cannot be written ({error.strerror})", "choose another --output") from error
     return proofs

@@ -14,7 +14,7 @@ from pneumo_infer.cli.console import Tally, progress_bar, warn
 from pneumo_infer.cli.exit_codes import exit_codes
 from pneumo_infer.cli.interrupts import raise_if_interrupted
 from pneumo_infer.cli.output import Destination
-from pneumo_infer.cli.records import Format, write_records
+from pneumo_infer.cli.records import Format, to_json, write_records
 from pneumo_infer.cli.streams import discard, open_standard_output, prepare_streams
 from pneumo_infer.limits import LIMITS, Limits
 
@@ -113,13 +113,11 @@ class Command:
             return int(explain_films(classifier, films, self.form, self.save_inputs, out))
 
     def _print_info(self, classifier: Classifier) -> None:
-        import json
-
         from pneumo_infer.cli.info import as_text, describe
 
         description = describe(classifier)
         with open_standard_output() as out:
-            out.write(f"{json.dumps(description) if self.form is Format.JSON else as_text(description)}\n")
+            out.write(f"{to_json(description) if self.form is Format.JSON else as_text(description)}\n")
 
     def _read_films(self, classifier: Classifier, destination: Destination) -> bool:
         """Classify all films. Return True if a film was unreadable or an overlay was not written."""

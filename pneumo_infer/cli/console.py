@@ -118,8 +118,9 @@ class Tally:
         films = self.outcomes.total() + self.unreadable
         seconds = time.monotonic() - self._start
         point = classifier.operating_point or "custom"
+        unverified = " (unverified)" if classifier.model.provenance == "unverified" else ""
         return (
             f"{', '.join(parts)}; {films} films in {seconds:.1f} s ({films / seconds:.1f}/s); "
             f"threshold {classifier.threshold:.4f} ({point}), "
-            f"{classifier.model.path.name} on {classifier.device}"
+            f"{classifier.model.path.name}{unverified} on {classifier.device}"
         )

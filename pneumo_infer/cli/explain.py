@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pneumo_infer.cli.overlays import overlay_path
-from pneumo_infer.cli.records import Format
+from pneumo_infer.cli.records import Format, to_json
 from pneumo_infer.errors import ImageError
 from pneumo_infer.films.dicom.header import contradictions
 from pneumo_infer.films.pictures import save_picture
@@ -45,10 +44,10 @@ def explain_films(
     for film in films:
         explanations.append(_explain(classifier, film, inputs))
         if form is not Format.JSON:
-            out.write(_as_text(explanations[-1]) if form is Format.TABLE else json.dumps(explanations[-1]) + "\n")
+            out.write(_as_text(explanations[-1]) if form is Format.TABLE else to_json(explanations[-1]) + "\n")
             out.flush()
     if form is Format.JSON:
-        out.write(json.dumps(explanations[0] if len(explanations) == 1 else explanations) + "\n")
+        out.write(to_json(explanations[0] if len(explanations) == 1 else explanations) + "\n")
     return any(explanation["error"] is not None for explanation in explanations)
 
 

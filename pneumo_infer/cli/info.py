@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from pneumo_infer.cpu_count import cpu_count
-from pneumo_infer.model.checksum import file_digest, listed_digest
 from pneumo_infer.model.session import load_onnxruntime
 from pneumo_infer.printable import printable
 
@@ -34,8 +33,8 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "pillow": version("pillow"),
         "pydicom": _version("pydicom"),
         "model": str(model.path),
-        "model sha256": file_digest(model.path),
-        "listed in SHA256SUMS": listed_digest(model.path) is not None,
+        "model sha256": model.sha256,
+        "model provenance": model.provenance.value,
         "precision": model.metadata.get("precision"),
         "keras sha256": model.metadata["source_sha256"],
         "model version": model.metadata["version"],

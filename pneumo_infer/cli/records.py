@@ -27,6 +27,11 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+def to_json(value: Any) -> str:
+    """Format as JSON on one line. It never contains `NaN` or `Infinity`, which Python would write but are not JSON."""
+    return json.dumps(value, allow_nan=False)
+
+
 def write_records(predictions: Iterable[Prediction], form: Format, out: TextIO) -> None:
     """Write predictions as they arrive. JSON is one object for a single film and a list for several."""
     {
@@ -45,7 +50,7 @@ def _write_table(predictions: Iterator[Prediction], out: TextIO) -> None:
 
 
 def _write_json(predictions: Iterator[Prediction], out: TextIO) -> None:
-    records = (json.dumps(prediction.to_dict()) for prediction in predictions)
+    records = (to_json(prediction.to_dict()) for prediction in predictions)
     first, second = next(records, None), next(records, None)
     if first is None:
         out.write("[]\n")
@@ -61,7 +66,7 @@ def _write_json(predictions: Iterator[Prediction], out: TextIO) -> None:
 def _write_jsonl(predictions: Iterator[Prediction], out: TextIO) -> None:
     for prediction in predictions:
         with holding_interrupts():
-            out.write(json.dumps(prediction.to_dict()) + "\n")
+            out.write(to_json(prediction.to_dict()) + "\n")
             out.flush()
 
 

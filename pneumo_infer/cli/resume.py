@@ -113,7 +113,7 @@ def _read_records(file: BinaryIO, path: Path, classifier: Classifier) -> Records
     records = Records()
     expected = {
         "model": classifier.model.path.name,
-        "model_sha256": classifier.model_sha256,
+        "model_sha256": classifier.model.sha256,
         "threshold": classifier.threshold,
     }
     size = os.fstat(file.fileno()).st_size

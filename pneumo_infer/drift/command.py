@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumo_infer.cli.console import progress_bar, warn
 from pneumo_infer.cli.earlier_records import read_answers
 from pneumo_infer.cli.inputs import STDIN, expand
-from pneumo_infer.cli.records import Format
+from pneumo_infer.cli.records import Format, to_json
 from pneumo_infer.drift.comparison import Verdict, compare
 from pneumo_infer.drift.reference import read_reference
 from pneumo_infer.drift.report import as_dict, as_text
@@ -62,7 +61,7 @@ def check_drift(classifier: Classifier, arguments: Iterable[str], batch_size: in
     model = classifier.model.path.name
     with destination.open() as out:
         if destination.form is Format.JSON:
-            out.write(json.dumps(as_dict(drift, reference, unreadable, model)) + "\n")
+            out.write(to_json(as_dict(drift, reference, unreadable, model)) + "\n")
         else:
             out.write(as_text(drift, reference, unreadable, model))
     return EXIT_CODES[drift.verdict]
@@ -73,7 +72,7 @@ def _collect(
 ) -> tuple[list[tuple[float, float]], int]:
     """Return probability and distance of each readable film, and the number of unreadable films."""
     files = [source for source in sources if isinstance(source, str) and source.lower().endswith(RECORDS_SUFFIX)]
-    expected = {"model": classifier.model.path.name, "model_sha256": classifier.model_sha256}
+    expected = {"model": classifier.model.path.name, "model_sha256": classifier.model.sha256}
     earlier = [answer for file in files for answer in read_answers(Path(file), expected)]
     known = {path for path, _ in earlier if path != STDIN}  # standard input has a different film each time
     films = [source for source in sources if source not in files and source_name(source) not in known]

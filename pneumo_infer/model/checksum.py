@@ -1,12 +1,12 @@
-"""Verify model files against the SHA-256 digests in SHA256SUMS next to them."""
+"""Where a model file comes from, by its SHA-256: this version of pneumo-infer, the file's own folder, or unknown."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from threading import Thread
 
 from pneumo_infer.errors import ModelError
 
@@ -14,10 +14,26 @@ CHECKSUMS = "SHA256SUMS"  # in the format of `sha256sum`
 # The first line of the list while pneumo-train or pneumo-export moves files into the folder; `sha256sum` skips it.
 INCOMPLETE = "# pneumo: this folder is incomplete until this line is removed"
 
+# The same list for the models of this version, inside the package: whoever replaces a folder of models, its list
+# included, does not replace this one. Written by pneumo_export.released.
+RELEASED = Path(__file__).with_name("released.sha256")
+
+
+class Provenance(StrEnum):
+    """What vouches for a model file.
+
+    `released`: it has the digest of a model of this version. `listed`: it has the digest in `SHA256SUMS` next to it.
+    `unverified`: nothing does.
+    """
+
+    RELEASED = "released"
+    LISTED = "listed"
+    UNVERIFIED = "unverified"
+
 
 @dataclass(frozen=True, slots=True)
 class Checksums:
-    """A list of digests: file name to hexadecimal SHA-256, and whether its folder was published completely."""
+    """A list of digests: file name to SHA-256 in lower case, and whether its folder was published completely."""
 
     digests: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
@@ -38,7 +54,7 @@ def read_checksums(listing: Path) -> Checksums:
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(str(listing), f"cannot be read ({error})", "copy the model folder again") from error
     # A line is the digest, a space, a space (text mode) or asterisk (binary mode), and the name.
-    digests = {name[1:]: digest for digest, _, name in (line.partition(" ") for line in lines)}
+    digests = {name[1:]: digest.lower() for digest, _, name in (line.partition(" ") for line in lines)}
     return Checksums(digests, complete=INCOMPLETE not in lines)
 
 
@@ -62,31 +78,45 @@ def listed_digest(path: Path) -> str | None:
     return checksums.digests.get(path.name)
 
 
-def start_verifying(path: Path) -> Callable[[], None]:
-    """Start hashing a file in a background thread. A file that SHA256SUMS does not list always passes.
+def verify(path: Path, sha256: str) -> Provenance:
+    """Compare a model's digest with the released ones and with `SHA256SUMS` next to the file.
 
-    Returns
-    -------
-    callable
-        Waits for the digest and raises ModelError if it differs from the listed one.
+    Parameters
+    ----------
+    sha256
+        The digest of what was read from `path`, hexadecimal and in lower case.
+
+    Raises
+    ------
+    ModelError
+        `SHA256SUMS` lists another digest for this file, cannot be read, or says that its folder is incomplete.
     """
-    expected = listed_digest(path)
-    if expected is None:
-        return lambda: None
-    digests: list[str] = []
-    hashing = Thread(target=lambda: digests.append(file_digest(path)), daemon=True)
-    hashing.start()
+    listed = listed_digest(path)
+    if listed is not None and listed != sha256:
+        raise ModelError(
+            path.name,
+            f"is not the file that was released (its SHA-256 differs from the one in {CHECKSUMS})",
+            "copy the model again or reinstall pneumo-infer",
+        )
+    if sha256 in read_checksums(RELEASED).digests.values():
+        return Provenance.RELEASED
+    return Provenance.UNVERIFIED if listed is None else Provenance.LISTED
 
-    def wait() -> None:
-        hashing.join()
-        if digests != [expected]:
-            raise ModelError(
-                path.name,
-                f"is not the file that was released (its SHA-256 differs from the one in {CHECKSUMS})",
-                "copy the model again or reinstall pneumo-infer",
-            )
 
-    return wait
+def require_released(path: Path, sha256: str) -> None:
+    """Check that a packaged model is the one that this version was released with.
+
+    Raises
+    ------
+    ModelError
+        It is not.
+    """
+    if read_checksums(RELEASED).digests.get(path.name) != sha256:
+        raise ModelError(
+            path.name,
+            "is not the file that was released (its SHA-256 differs from the one in this version of pneumo-infer)",
+            "reinstall pneumo-infer; in a clone with another model, run: python -m pneumo_export.released",
+        )
 
 
 def file_digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The samples in README.md, CONTRIBUTING.md and docs/ run as they stand there; commands that train are parsed only."""
+"""The samples in the pages of the documentation run as they stand there; commands that train are parsed only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from small_models import METADATA, write_model
 
 import pneumo_infer
 from pneumo_infer.drift.reference import measure_reference
-from pneumo_infer.model.info import METADATA_KEYS
+from pneumo_infer.model.contract import METADATA_KEYS
 from pneumo_train.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ PACKAGE = Path(pneumo_infer.__file__).parent
 SAMPLES = PACKAGE / "samples"
 PAGES = {
     page.name: page.read_text()
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(ROOT.glob("docs/*.md")))
 }
 PROGRAMS = {
     "pneumo-infer": "pneumo_infer.cli.options",
@@ -112,7 +112,7 @@ RUN = [command for command in COMMANDS if command[1].startswith("pneumo-infer")]
 PARSED = [
     text
     for _, text, _ in COMMANDS
-    if text.startswith(("pneumo-train", "pneumo-export", "python -m pneumo", "python -m benchmarks"))
+    if text.startswith(("pneumo-train", "pneumo-export", "python -m pneumo", "python -m benchmarks", "python -m tools"))
 ]
 
 
@@ -304,7 +304,8 @@ def test_paths_and_links_exist(page: str) -> None:
     home = ROOT if (ROOT / page).is_file() else ROOT / "docs"
     links = re.findall(r"(?:\]\(|src=\")([^)#\"]+)", PAGES[page])
     missing = [link for link in links if "://" not in link and not (home / link).exists()]
-    paths = re.findall(r"`((?:pneumo_infer|train|export|tests|benchmarks|models|docs|\.ci)/[\w./-]*)`", PAGES[page])
+    folders = "pneumo_infer|train|export|tests|benchmarks|models|tools|docs"
+    paths = re.findall(rf"`((?:{folders}|\.ci)/[\w./-]*)`", PAGES[page])
     assert missing + [path for path in paths if not (ROOT / path).exists()] == []
 
 

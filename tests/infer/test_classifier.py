@@ -115,7 +115,7 @@ def test_what_a_batch_is_filled_up_with_changes_no_answer(classifier: Classifier
     films = np.stack([read_pixels(path) for path in film_files])[..., None]
     filled = fill_up(films, len(films) + 3)
     assert (len(filled), len(fill_up(films, len(films)))) == (len(films) + 3, len(films))
-    session, _ = open_session(classifier.model.path, "cpu")
+    session = open_session(classifier.model.path, "cpu").session
     (probabilities,) = session.run(["probability"], {"image": filled})
     answers = [prediction.probability for prediction in classifier.predict_many(film_files)]
     np.testing.assert_allclose(probabilities[: len(films)], answers, atol=1e-5)

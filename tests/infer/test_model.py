@@ -33,12 +33,16 @@ def test_each_missing_entry_is_named(tmp_path: Path, key: str) -> None:
     ("key", "value", "problem"),
     [
         ("schema", "2", "has schema 2, but this version supports schema 1"),
-        ("labels", '["PNEUMONIA", "NORMAL"]', "has labels"),
-        ("labels", "no json", "malformed metadata"),
-        ("operating_points", json.dumps({"balanced": {"threshold": 0.5}}), "malformed metadata"),
+        ("labels", '["PNEUMONIA", "NORMAL"]', r"pneumo\.labels is \["),
+        ("labels", "no json", r"pneumo\.labels is not valid JSON"),
+        (
+            "operating_points",
+            json.dumps({"balanced": {"threshold": 0.5}}),
+            r"operating_points\.balanced has no intervals",
+        ),
         ("operating_points", json.dumps({"other": POINT}), "has no operating point 'balanced'"),
         ("preprocess", "{}", "expects preprocessing {}"),
-        ("domain_limit", "null", "malformed metadata"),
+        ("domain_limit", "null", r"pneumo\.domain_limit is None, expected a number"),
     ],
 )
 def test_entries_that_do_not_fit(tmp_path: Path, key: str, value: str, problem: str) -> None:
@@ -63,7 +67,7 @@ def test_a_missing_output_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_model(tmp_path: Path) -> None:
     path = tmp_path / "bad.onnx"
     path.write_bytes(b"not a model")
-    with pytest.raises(ModelError, match=r"bad\.onnx: cannot be loaded"):
+    with pytest.raises(ModelError, match=r"bad\.onnx: is not a valid ONNX file"):
         Classifier(path, device="cpu")
     with pytest.raises(ModelError, match="does not exist"):
         Classifier(tmp_path / "gone.onnx", device="cpu")

@@ -12,7 +12,7 @@ import pytest
 from small_models import METADATA, write_model
 
 from pneumo_infer.errors import ModelError
-from pneumo_infer.model.checksum import CHECKSUMS, INCOMPLETE, file_digest, start_verifying
+from pneumo_infer.model.checksum import CHECKSUMS, INCOMPLETE, file_digest, verify
 from pneumo_train.release.publication import PREFIX, publish_files, staging
 
 FILES = ["a.onnx", "b.onnx", "figures/roc.png", "card.md"]
@@ -70,17 +70,17 @@ def test_a_kill_at_any_moment(tmp_path: Path, moment: int) -> None:
     assert code == (-signal.SIGKILL if moment < len(FILES) + 2 else 0)
     if moment == 0:
         assert contents(tmp_path) == {"old"}
-        start_verifying(tmp_path / "a.onnx")()
+        verify(tmp_path / "a.onnx", file_digest(tmp_path / "a.onnx"))
     elif moment < len(FILES) + 2:
         for model in ("a.onnx", "b.onnx"):
             with pytest.raises(ModelError, match=f"{tmp_path}: is incomplete, .*; export or publish the model again"):
-                start_verifying(tmp_path / model)
+                verify(tmp_path / model, file_digest(tmp_path / model))
     else:
         assert contents(tmp_path) == {"new"}
-        start_verifying(tmp_path / "a.onnx")()
+        verify(tmp_path / "a.onnx", file_digest(tmp_path / "a.onnx"))
     publish(tmp_path, "newer")
     assert contents(tmp_path) == {"newer"}
-    start_verifying(tmp_path / "b.onnx")()
+    verify(tmp_path / "b.onnx", file_digest(tmp_path / "b.onnx"))
     assert not list(tmp_path.glob(f"{PREFIX}*"))
 
 
@@ -100,10 +100,10 @@ def test_models_that_stay_keep_their_digests(tmp_path: Path) -> None:
     (tmp_path / "b.onnx").write_text("altered")
     (tmp_path / "c.onnx").write_text("not listed yet")
     publish(tmp_path, "new", ["a.onnx"])
-    start_verifying(tmp_path / "a.onnx")()
-    start_verifying(tmp_path / "c.onnx")()
+    verify(tmp_path / "a.onnx", file_digest(tmp_path / "a.onnx"))
+    verify(tmp_path / "c.onnx", file_digest(tmp_path / "c.onnx"))
     with pytest.raises(ModelError, match="is not the file that was released"):
-        start_verifying(tmp_path / "b.onnx")()
+        verify(tmp_path / "b.onnx", file_digest(tmp_path / "b.onnx"))
 
 
 def test_a_folder_in_the_way_changes_nothing(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_folder_in_the_way_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         publish(tmp_path, "new")
     assert (tmp_path / "a.onnx").read_text() == "old"
-    start_verifying(tmp_path / "a.onnx")()
+    verify(tmp_path / "a.onnx", file_digest(tmp_path / "a.onnx"))
 
 
 def test_an_interrupt_waits_until_all_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_an_interrupt_waits_until_all_is_published(tmp_path: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         publish(tmp_path, "new")
     assert contents(tmp_path) == {"new"}
-    start_verifying(tmp_path / "a.onnx")()
+    verify(tmp_path / "a.onnx", file_digest(tmp_path / "a.onnx"))
 
 
 def test_a_staging_folder_in_use_is_kept(tmp_path: Path) -> None:

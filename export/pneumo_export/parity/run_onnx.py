@@ -33,6 +33,6 @@ def run_outputs(file: Path, outputs: Sequence[str], films: Film) -> list[Scores]
     list of ndarray
         float32 (N, ...) each, in the order of `outputs`.
     """
-    session, _ = open_session(file, "cpu")
+    session = open_session(file, "cpu").session
     batches = [session.run(list(outputs), {"image": batch}) for batch in in_batches(films)]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -44,12 +43,6 @@ class Population:
 
     age_years: tuple[float, float]
     views: tuple[str, ...]
-
-    @classmethod
-    def from_dict(cls, entry: Mapping[str, Any]) -> Population:
-        """Read the metadata entry `pneumo.population`."""
-        youngest, oldest = entry["age_years"]
-        return cls((float(youngest), float(oldest)), tuple(entry["views"]))
 
 
 def read_header(film: Dataset) -> FilmHeader:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pneumo_infer.classifier import describe
 from pneumo_infer.films.raster import Film
+from pneumo_infer.model.contract import describe
 from pneumo_infer.model.session import open_session
 from pneumo_train.data.chunks import in_batches
 from pneumo_train.model.calibration import Scores
@@ -87,8 +87,8 @@ def _keras_scorer(path: Path) -> Scorer:
 
 
 def _onnx_scorer(path: Path) -> Scorer:
-    session, _ = open_session(path)
-    model = describe(path, session)
+    opened = open_session(path)
+    session, model = opened.session, describe(opened)
     description = FileDescription.from_metadata(path.name, model.metadata)
     ood = description.ood.model_copy(update={"limit": model.domain_limit})
 
