@@ -73,12 +73,12 @@ def check(
     least_films: Annotated[int, LEAST_FILMS] = 256,
 ) -> None:
     """Repeat the parity check on an exported file."""
-    with exit_codes("pneumo-export"):
+    with exit_codes("pneumo-export", lambda: f"{file} was not checked"):
         with _export_extra(), import_quietly():
-            from pneumo_export.parity.recheck import check_file
+            from pneumo_export.parity.recheck import DO_NOT_USE, check_file
         proof = check_file(file, against, data, least_films)
         _print_gates(proof)
-        proof.require("do not use this file; export the model again")
+        proof.require(DO_NOT_USE)
 
 
 def _export(

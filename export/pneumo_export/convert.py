@@ -52,13 +52,15 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     return proto
 
 
-def check_graph(proto: onnx.ModelProto, name: str) -> None:
+def check_graph(proto: onnx.ModelProto, name: str, remedy: str) -> None:
     """Check a graph against the contract.
 
     Parameters
     ----------
     name
         The file name, for error messages.
+    remedy
+        The last part of the error message.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def check_graph(proto: onnx.ModelProto, name: str) -> None:
     try:
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # the checker and the shape inference raise different classes
-        raise GraphError(name, f"not a valid ONNX graph ({first_line(error)})", "report this as a bug") from error
+        raise GraphError(name, f"not a valid ONNX graph ({first_line(error)})", remedy) from error
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
     problems = [
         f"uses operators of the domain {domain!r}"
@@ -90,7 +92,7 @@ def check_graph(proto: onnx.ModelProto, name: str) -> None:
     if seen != wanted:
         problems.append(f"has inputs and outputs {seen}, expected {wanted}")
     if problems:
-        raise GraphError(name, "; ".join(problems), "convert the model again with the pinned package versions")
+        raise GraphError(name, "; ".join(problems), remedy)
 
 
 def heatmap_side(proto: onnx.ModelProto) -> int:

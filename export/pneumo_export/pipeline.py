@@ -158,7 +158,7 @@ def publish(
         A file failed; the output folder is unchanged.
     """
     for file in files.values():
-        check_graph(onnx.load(file), file.name)
+        check_graph(onnx.load(file), file.name, "report this as a bug")
     reference = keras_reference(source, films.pixels)
     proofs = [prove(file, precision, reference, films) for precision, file in files.items()]
     for proof in proofs:

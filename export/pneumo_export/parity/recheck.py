@@ -17,6 +17,8 @@ from pneumo_infer.model.checksum import file_digest
 from pneumo_train.model.trained import load_trained
 from pneumo_train.training.films import read_split
 
+DO_NOT_USE = "do not use this file; export the model again"
+
 
 def check_file(file: Path, against: Path | None, data: Path | None, least_films: int) -> Proof:
     """Check an ONNX file against the contract, and its results against the Keras model it was exported from.
@@ -40,7 +42,7 @@ def check_file(file: Path, against: Path | None, data: Path | None, least_films:
         The Keras file cannot be found, or there are too few films.
     """
     described = Classifier(file, device="cpu").model.metadata
-    check_graph(onnx.load(file), file.name)
+    check_graph(onnx.load(file), file.name, DO_NOT_USE)
     source = load_trained(against or _find_source(file, described["source_sha256"]))
     if source.sha256 != described["source_sha256"]:
         raise GraphError(file.name, f"was not exported from {source.path}", "give the right file with --against")
