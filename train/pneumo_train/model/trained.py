@@ -12,6 +12,7 @@ import keras
 from pneumo_infer.model.checksum import CHECKSUMS, listed_digest
 from pneumo_train.errors import RunError, first_line
 from pneumo_train.model.description import ModelDescription
+from pneumo_train.model.load_keras import load_keras
 from pneumo_train.side_files import SideFile
 
 MODEL_FILE = "model.keras"
@@ -78,7 +79,7 @@ def load_trained(path: Path) -> TrainedModel:
         problem = f"is not the file that was published (its SHA-256 differs from the one in {CHECKSUMS})"
         raise RunError(str(path), problem, "publish the model again")
     try:
-        model = keras.models.load_model(path, compile=False)
+        model = load_keras(path, compile=False)
     except Exception as error:  # Keras can raise any exception for a file in another format
         remedy = "use a .keras file written by pneumo-train"
         raise RunError(str(path), f"not a Keras model ({first_line(error)})", remedy) from error

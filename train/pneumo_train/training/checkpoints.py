@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.csv_files import CsvWriter
 from pneumo_train.errors import RunError, first_line
+from pneumo_train.model.load_keras import load_keras
 from pneumo_train.recipe import Phase
 from pneumo_train.side_files import SideFile
 from pneumo_train.training.history import HISTORY_FILE, EpochRow
@@ -85,7 +86,7 @@ class RunState:
         """
         file = self.checkpoints / str(checkpoint)
         try:
-            return keras.models.load_model(file)
+            return load_keras(file)
         except Exception as error:  # Keras can raise any exception for a damaged file
             remedy = "restore it, or train again into another folder"
             raise RunError(str(file), f"cannot be loaded ({first_line(error)})", remedy) from error
