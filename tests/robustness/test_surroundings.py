@@ -117,7 +117,13 @@ def test_a_home_that_cannot_be_written(place: Path, tmp_path: Path) -> None:
 
 
 # As the installed command does it, but it says when Python's own start and the import of the entry point are over.
-STARTED = "import os; from pneumo_infer.cli.main import main; os.write(1, b'*'); main()"
+STARTED = """
+import os
+from pneumo_infer.cli.main import end_at_once_if_interrupted, main
+end_at_once_if_interrupted("pneumo-infer")
+os.write(1, b"*")
+main()
+"""
 
 
 @pytest.mark.slow

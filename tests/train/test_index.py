@@ -111,3 +111,10 @@ def test_the_films_at_hand_are_indexed_whole(tmp_path: Path) -> None:
     assert unnamed_patients(films) == 0
     assert {f.kind for f in films if f.is_pneumonia} == ({"bacteria", "virus"} if root == real else {"virus"})
     assert {f.kind for f in films if not f.is_pneumonia} == {""}
+
+
+def test_a_pipe_among_the_films_is_not_skipped_in_silence(tmp_path: Path) -> None:
+    write_chest_xray(tmp_path, patients=2)
+    os.mkfifo(tmp_path / "train" / "NORMAL" / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png: a pipe, socket or device with the name of a film; remove"):
+        index_films(tmp_path)

@@ -181,6 +181,8 @@ def _films_in(folder: Path) -> list[Path]:
     found = find_films(folder)
     if found.closed_folders:
         raise DataError(found.closed_folders[0], "cannot be listed, so its films would be missing", "make it readable")
+    if found.not_files:
+        raise DataError(found.not_files[0], "a pipe, socket or device with the name of a film", "remove or rename it")
     return [Path(film) for film in found.films]
 
 
