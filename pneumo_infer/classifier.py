@@ -20,7 +20,6 @@ from pneumo_infer.films.file_state import FileState, file_state
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import NetworkInput, fill_up, read_network_input
 from pneumo_infer.films.source import FilmSource, source_name
-from pneumo_infer.films.workers import Workers
 from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.model.contract import describe
 from pneumo_infer.model.info import LABELS, OUTPUTS, ModelInfo
@@ -30,6 +29,8 @@ from pneumo_infer.prediction import HEADER, NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTA
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
+    from pneumo_infer.films.workers import Workers
 
 
 class Classifier:
@@ -94,7 +95,7 @@ class Classifier:
         self.device = opened.device
         self.threads = threads or cpu_count()
         self.limits = limits
-        self._workers = Workers(limits) if isolate else None
+        self._workers = _start_workers(limits) if isolate else None
         self._read = self._workers.read if self._workers else partial(read_network_input, limits=limits)
         self.model = describe(opened)
         self.threshold, self.operating_point = _resolve_threshold(self.model, threshold)
@@ -270,6 +271,12 @@ def _noting_states(films: Iterable[FilmSource], states: deque[FileState]) -> Ite
 
 def _with_state(prediction: Prediction, state: FileState) -> Prediction:
     return replace(prediction, film_bytes=state.size, film_modified=state.modified)
+
+
+def _start_workers(limits: Limits) -> Workers:
+    from pneumo_infer.films.workers import Workers  # starting without them takes less time
+
+    return Workers(limits)
 
 
 def _resolve_threshold(model: ModelInfo, threshold: float | str | None) -> tuple[float, str | None]:

@@ -20,6 +20,7 @@ from pneumo_infer.films.jpeg_limits import require_reasonable_jpeg_exif, require
 from pneumo_infer.films.memory import memory_of_picture
 from pneumo_infer.films.source import FilmSource, read_bytes, source_name
 from pneumo_infer.films.trace import note
+from pneumo_infer.films.webp_limits import require_reasonable_webp
 from pneumo_infer.limits import LIMITS, Limits
 
 Film: TypeAlias = NDArray[np.uint8]
@@ -92,6 +93,7 @@ def _read_grey(source: FilmSource, name: str, limits: Limits, least_side: int | 
 
 def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> Image.Image:
     require_reasonable_jpeg_exif(encoded, name)
+    require_reasonable_webp(encoded, name)
     reader = BoundedReader(encoded, name)
     try:
         image = Image.open(reader, formats=FILE_FORMATS)

@@ -123,6 +123,35 @@ def compressed(frame: bytes, syntax: UID, **attributes: object) -> bytes:
     return file.getvalue()
 
 
+def in_colour(cells: np.ndarray, photometric: str, **attributes: object) -> bytes:
+    film = dcmread(io.BytesIO(dicom_film(RAMP, PhotometricInterpretation=photometric, **attributes)))
+    film.BitsAllocated, film.BitsStored, film.HighBit = 8, 8, 7
+    if cells.ndim == 3:
+        film.SamplesPerPixel, film.PlanarConfiguration = 3, 0
+    film.add_new("PixelData", "OB", cells.tobytes())
+    file = io.BytesIO()
+    film.save_as(file)
+    return file.getvalue()
+
+
+def test_colour_becomes_luma() -> None:
+    grey = np.repeat(EIGHT_BITS[:, :, None], 3, axis=2)
+    np.testing.assert_array_equal(read_film(in_colour(grey, "RGB")), EIGHT_BITS)
+    red = grey * np.array([1, 0, 0], np.uint8)
+    np.testing.assert_allclose(read_film(in_colour(red, "RGB")).astype(float), 0.299 * EIGHT_BITS, atol=0.51)
+    tinted = np.dstack([EIGHT_BITS, np.full_like(EIGHT_BITS, 90), np.full_like(EIGHT_BITS, 160)])
+    np.testing.assert_array_equal(read_film(in_colour(tinted, "YBR_FULL")), EIGHT_BITS)
+
+
+def test_a_palette_is_looked_up() -> None:
+    ramp = (np.arange(256, dtype="<u2")[::-1] * 257).tobytes()
+    palette: dict[str, object] = {}
+    for colour in ("Red", "Green", "Blue"):
+        palette[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        palette[f"{colour}PaletteColorLookupTableData"] = ramp
+    np.testing.assert_array_equal(read_film(in_colour(EIGHT_BITS, "PALETTE COLOR", **palette)), 255 - EIGHT_BITS)
+
+
 def jpeg_2000(pixels: np.ndarray) -> bytes:
     encoded: bytes = jpeg2k_encode(pixels, codecformat="j2k", reversible=True, bitspersample=12)
     return encoded

@@ -108,7 +108,9 @@ def _truncated(name: str) -> ImageError:
 def _displayed(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
     from pneumo_infer.films.dicom.greyscale import displayed
 
-    if film.PhotometricInterpretation != "PALETTE COLOR" and cells.ndim == 2:
+    if film.PhotometricInterpretation == "PALETTE COLOR":
+        return _through_palette(cells, film)
+    if cells.ndim == 2:
         return displayed(cells, film)
     grey = np.empty(cells.shape[:2], np.uint8)
     for rows in strips(film.Columns, film.Rows):
@@ -116,20 +118,29 @@ def _displayed(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
     return grey
 
 
-def _luma(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
-    """Convert decoded pixels of any colour space to luma, uint8 (H, W)."""
+def _through_palette(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
+    """Look up the luma of each pixel in a table for all values that a pixel can have."""
     from pydicom.pixels import apply_color_lut
 
-    if film.PhotometricInterpretation in ("YBR_FULL", "YBR_FULL_422"):
-        return _to_eight_bits(cells[:, :, 0], 2**film.BitsStored - 1)  # it is luma (PS3.3 C.7.6.3.1.2)
+    if cells.itemsize > 2:
+        raise ValueError("palette indices of more than 16 bits")
+    stored = np.dtype(f"u{cells.itemsize}")
+    colours = apply_color_lut(np.arange(2 ** (8 * cells.itemsize), dtype=stored).view(cells.dtype)[None], film)
+    white = 2 ** film.RedPaletteColorLookupTableDescriptor[2] - 1
+    table = np.asarray(Image.fromarray(_to_eight_bits(colours, white)).convert("L"))[0]
+    return table[cells.view(stored)]
+
+
+def _luma(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
+    """Convert decoded colours to luma, uint8 (H, W)."""
     white = 2**film.BitsStored - 1
-    if film.PhotometricInterpretation == "PALETTE COLOR":
-        cells, white = apply_color_lut(cells, film), 2 ** film.RedPaletteColorLookupTableDescriptor[2] - 1
+    if film.PhotometricInterpretation in ("YBR_FULL", "YBR_FULL_422"):
+        return _to_eight_bits(cells[:, :, 0], white)  # it is luma (PS3.3 C.7.6.3.1.2)
     return np.asarray(Image.fromarray(_to_eight_bits(cells, white)).convert("L"))
 
 
 def _to_eight_bits(values: NDArray[Any], white: int) -> NDArray[np.uint8]:
     if values.itemsize > 2:
-        raise ValueError("colours of more than 16 bits")
+        return np.round(values / white * 255).clip(0, 255).astype(np.uint8)
     table = np.round(np.arange(2**16) / white * 255).clip(0, 255).astype(np.uint8)
     return table[values.astype(np.uint16, copy=False)]
