@@ -76,7 +76,10 @@ def deflated(size: int, *, wrong_length: bool = False, **attributes: object) -> 
 
 def fragments(*parts: bytes) -> bytes:
     """Pixel Data of an empty offset table and these fragments."""
-    items = b"".join(element(ITEM, part) for part in parts)
+    return encapsulated(b"".join(element(ITEM, part) for part in parts))
+
+
+def encapsulated(items: bytes) -> bytes:
     return element(PIXEL_DATA, element(ITEM) + items + element(END_OF_SEQUENCE), "OB", length=UNDEFINED)
 
 
@@ -136,7 +139,7 @@ DICOM_FILMS: dict[str, Callable[[], bytes]] = {
     "JPEG-LS, other size": lambda: codestream(uid.JPEGLSLossless, jpegls_encode, 100),
     "JPEG-LS, 64 megapixels": lambda: codestream(uid.JPEGLSLossless, jpegls_encode, SIDE),
     "lossless JPEG, 64 megapixels": lambda: codestream(uid.JPEGLosslessSV1, lossless_jpeg, SIDE),
-    "empty fragments": lambda: film(uid.JPEGLosslessSV1, fragments(*[b""] * 10_000_000), side=100),
+    "empty fragments": lambda: film(uid.JPEGLosslessSV1, encapsulated(element(ITEM) * 10_000_000), side=100),
     "millions of windows": lambda: implicit(element(WINDOW_CENTER, b"1\\" * 10_000_000)),
     "millions of bits stored": lambda: implicit(element(BITS_STORED, bytes(16_000_000))),
     "millions of elements": lambda: implicit(element(0x00091001) * 5_000_000),

@@ -28,9 +28,9 @@ def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def large(mode: str) -> Image.Image:
+def large(mode: str, side: int = SIDE) -> Image.Image:
     """A film of the largest size, black but for a corner."""
-    picture = Image.new(mode, (SIDE, SIDE))
+    picture = Image.new(mode, (side, side))
     picture.paste(Image.fromarray(draw_film(0)).convert(mode) if mode in ("RGB", "RGBA") else 200, (0, 0, 360, 300))
     return picture
 
@@ -54,7 +54,7 @@ def jpeg_with(segments: bytes) -> bytes:
 def shared_values(entries: int, size: int) -> bytes:
     """A TIFF directory whose entries all have the same `size` bytes."""
     start = 8 + 2 + entries * 12 + 4
-    directory = b"".join(struct.pack(ENTRY, 40_000 + tag, UNDEFINED, size, start) for tag in range(entries))
+    directory = b"".join(struct.pack(ENTRY, 1000 + tag, UNDEFINED, size, start) for tag in range(entries))
     return b"II*\0" + struct.pack("<IH", 8, entries) + directory + bytes(4) + bytes(size)
 
 
@@ -152,8 +152,10 @@ FILMS: dict[str, Callable[[], bytes]] = {
     ),
     "BMP, runs of one pixel": lambda: run_length_bmp(7000),
     "WebP, 64 megapixels": lambda: encoded(large("RGB"), "WEBP", lossless=True, method=0, quality=0),
+    "WebP, 30 megapixels": lambda: encoded(large("RGB", 5475), "WEBP", lossless=True, method=0, quality=0),
     "WebP, empty chunks": lambda: webp_with((b"teSt" + bytes(4)) * 10_000_000),
     "JPEG 2000, empty boxes": lambda: jp2_with(struct.pack(">I4s", 8, b"free") * 5_000_000),
+    "JPEG 2000, 64 megapixels, grey": lambda: encoded(large("L"), "JPEG2000"),
     "JPEG 2000, 64 megapixels, colour": lambda: encoded(Image.new("RGB", (SIDE, SIDE)), "JPEG2000"),
     "JPEG 2000, precincts of one pixel": small_precincts,
 }

@@ -15,7 +15,7 @@ ROW_BYTES = 16  # Pillow keeps a pointer for each row and aligns rows
 TIFF_ROWS_PER_STRIP, TIFF_TILE_WIDTH, TIFF_TILE_LENGTH = 278, 322, 323  # TIFF 6.0, sections 8 and 15
 TIFF_BITS = 258
 JP2 = "JPEG2000"
-DECODER_BYTES = {JP2: 8, "WEBP": 16}  # working memory for each pixel, of JPEG 2000 for each sample
+DECODER_BYTES = {JP2: 4, "WEBP": 11}  # working memory for each pixel, of JPEG 2000 for each sample
 
 
 def memory_of_grey(width: int, height: int) -> int:
