@@ -127,8 +127,9 @@ def _through_palette(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
     stored = np.dtype(f"u{cells.itemsize}")
     colours = apply_color_lut(np.arange(2 ** (8 * cells.itemsize), dtype=stored).view(cells.dtype)[None], film)
     white = 2 ** film.RedPaletteColorLookupTableDescriptor[2] - 1
-    table = np.asarray(Image.fromarray(_to_eight_bits(colours, white)).convert("L"))[0]
-    return table[cells.view(stored)]
+    table: NDArray[np.uint8] = np.asarray(Image.fromarray(_to_eight_bits(colours, white)).convert("L"))[0]
+    shown: NDArray[np.uint8] = table[cells.view(stored)]
+    return shown
 
 
 def _luma(cells: NDArray[Any], film: Dataset) -> NDArray[np.uint8]:
