@@ -55,7 +55,8 @@ class Destination:
         if file is None or not os.path.exists(file) or is_device_or_pipe(file):  # noqa: PTH110  # may not be accessible
             return
         if file.is_dir():
-            raise PneumoError(str(file), "is a folder", f"choose another {self._option}")
+            problem = "cannot be resumed" if self.resume else "cannot be written"
+            raise PneumoError(str(file), f"{problem} (Is a directory)", f"choose another {self._option}")
         own = file.stat()
         for path in inputs:
             if isinstance(path, (str, os.PathLike)):

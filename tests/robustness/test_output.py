@@ -96,7 +96,7 @@ def test_a_folder_is_refused_before_films_are_read(place: Path) -> None:
     (place / "folder").mkdir()
     done = run(place, "csv", "folder", "a.png")
     assert done.returncode == 2
-    assert done.stderr == b"pneumo-infer: folder: is a folder; choose another --output\n"
+    assert done.stderr == b"pneumo-infer: folder: cannot be written (Is a directory); choose another --output\n"
     assert list((place / "folder").iterdir()) == []
 
 

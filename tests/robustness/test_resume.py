@@ -139,6 +139,17 @@ def test_what_is_no_file_of_records_is_not_changed(place: Path, text: bytes) -> 
     assert (place / "records.jsonl").read_bytes() == text
 
 
+def test_a_last_line_that_is_whole_but_no_record_is_refused(place: Path) -> None:
+    assert resume(place).returncode == 0
+    with (place / "records.jsonl").open("ab") as file:
+        file.write(b'{"path": "films/d.png"}\n')
+    before = (place / "records.jsonl").read_bytes()
+    done = resume(place)
+    assert done.returncode == 2
+    assert b"records.jsonl, line 4: not a pneumo-infer record" in done.stderr
+    assert (place / "records.jsonl").read_bytes() == before
+
+
 def test_an_endless_line_takes_no_memory(place: Path) -> None:
     assert resume(place).returncode == 0
     whole = (place / "records.jsonl").read_bytes()
