@@ -22,7 +22,7 @@ from pneumo_infer.atomic_write import atomic_write
 from pneumo_train.import_quietly import import_quietly
 
 with import_quietly():
-    import onnx
+    import onnx_ir as ir
 
     from pneumo_export.convert import convert
     from pneumo_export.parity.run_onnx import run_output
@@ -88,7 +88,7 @@ def main(
     held_out, targets = films.pixels[films.rows["validation"]], films.targets[films.rows["validation"]]
     with tempfile.TemporaryDirectory() as folder:
         files = {"fp32": Path(folder) / "fp32.onnx"}
-        onnx.save(convert(source.keras_model), files["fp32"])
+        ir.save(convert(source.keras_model), files["fp32"])
         for number, (name, choice) in enumerate(VARIANTS.items()):
             calibration = films.pixels[choose_calibration_rows(films.rows["train"], seed, choice.films)]
             prepared, ranges = _prepared(files["fp32"], calibration, choice)

@@ -18,7 +18,7 @@ from pneumo_train.import_quietly import import_quietly
 from pneumo_train.model.calibration import Scores
 
 with import_quietly():
-    import onnx
+    import onnx_ir as ir
 
     from benchmarks.accuracy import Kept, hold_to_limits
     from benchmarks.engines import (
@@ -58,7 +58,7 @@ def compare_engines(model: Path, data: Path, rounds: int, processes: int) -> tup
     rows = films.rows["validation"]
     with tempfile.TemporaryDirectory() as folder:
         fp32 = Path(folder, "fp32.onnx")
-        onnx.save(convert(source.keras_model), fp32)
+        ir.save(convert(source.keras_model), fp32)
         quantise_with_nncf(fp32, calibration, Path(folder))
         timed = [_time_in_processes(kind, model, Path(folder), rounds, processes) for kind in KINDS]
         reference = run_output(fp32, "probability", films.pixels[rows])

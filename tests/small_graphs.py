@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
@@ -27,6 +28,13 @@ def small_graph(
     tensors = [numpy_helper.from_array(values, name) for name, values in constants.items()]
     graph = helper.make_graph(list(nodes), "small", *described, tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def rewritten(proto: onnx.ModelProto, change: Callable[[ir.Model], None]) -> onnx.ModelProto:
+    """The graph after a change."""
+    model = ir.from_proto(proto)
+    change(model)
+    return ir.to_proto(model)
 
 
 def answers(proto: onnx.ModelProto, **inputs: np.ndarray) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import onnx
+import onnx_ir as ir
 import tensorflow as tf
 import tf2onnx
 from onnx import TensorProto
@@ -22,12 +23,12 @@ IR_VERSION = 8
 POOLING = ("GlobalAveragePool", "MatMul", "ReduceMean", "ReduceSum")  # MatMul: a head that is applied at each position
 
 
-def convert(model: keras.Model) -> onnx.ModelProto:
+def convert(model: keras.Model) -> ir.Model:
     """Convert a model of pneumo-train.
 
     Returns
     -------
-    onnx.ModelProto
+    onnx_ir.Model
         A graph with the input `image`, uint8 (N, 224, 224, 1), and the outputs `logit`, `probability` and
         `domain_distance`, float32 (N,) each, and `heatmap`, float32 (N, S, S). S is the size of the last activations.
     """
@@ -48,8 +49,9 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     proto, _ = tf2onnx.convert.from_function(tf.function(serve, input_signature=signature), signature, opset=OPSET)
     proto.ir_version = IR_VERSION
     _name_batch_dimension(proto)
-    normalise_names(proto)
-    return proto
+    converted = ir.from_proto(proto)
+    normalise_names(converted)
+    return converted
 
 
 def check_graph(proto: onnx.ModelProto, name: str, remedy: str) -> None:

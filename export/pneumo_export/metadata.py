@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import onnx
+import onnx_ir as ir
 
 from pneumo_infer import __version__
 from pneumo_infer.drift.reference import Reference
@@ -20,7 +20,7 @@ INTENDED_USE = (
 
 
 def add_metadata(
-    proto: onnx.ModelProto, source: TrainedModel, precision: str, domain_limit: float, reference: Reference
+    model: ir.Model, source: TrainedModel, precision: str, domain_limit: float, reference: Reference
 ) -> None:
     """Write the contract's `pneumo.*` entries and the rest of the model's description into a graph.
 
@@ -42,5 +42,6 @@ def add_metadata(
         "licence": source.description.weights.licence,
         "intended_use": INTENDED_USE,
     }
-    onnx.helper.set_model_props(proto, {f"pneumo.{key}": value for key, value in entries.items()})
-    proto.producer_name, proto.producer_version = "pneumo-export", __version__
+    model.metadata_props.clear()
+    model.metadata_props.update({f"pneumo.{key}": value for key, value in entries.items()})
+    model.producer_name, model.producer_version = "pneumo-export", __version__

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 
 from pneumo_export.card.card import model_card
 from pneumo_export.card.figures import draw_card
@@ -110,9 +111,7 @@ def make_files(
     """
     films = training_films(decoded)
     files = {precision: staged / f"pneumo-resnet50-{precision}.onnx" for precision in PRECISIONS}
-    converted = convert(source.keras_model)
-    normalise_names(converted)  # first, since the order of quantised nodes may depend on the names
-    onnx.save(converted, files["fp32"])
+    ir.save(convert(source.keras_model), files["fp32"])
     if "fp16" in precisions:
         convert_to_fp16(files["fp32"], files["fp16"])
     if "int8" in precisions:
@@ -120,18 +119,18 @@ def make_files(
         quantise(files["fp32"], files["int8"], films.pixels[rows])
     validation = films.rows["validation"]
     for precision in precisions:
-        proto = onnx.load(files[precision])
+        model = ir.load(files[precision])
         # Quantisation changes the distances, so each file gets its own limit and reference.
         outputs = ("probability", "domain_distance")
         probabilities, distances = run_outputs(files[precision], outputs, films.pixels[validation])
         degraded = run_output(files[precision], "domain_distance", degrade(films.pixels[validation], LIMIT_SEED))
         limit = choose_limit(np.concatenate([distances, degraded]))
         reference = measure_reference(probabilities, distances, films.targets[validation], limit)
-        normalise_names(proto)
+        normalise_names(model)
         if precision != "fp32":
-            store_in_half(proto)
-        add_metadata(proto, source, precision, limit, reference)
-        onnx.save(proto, files[precision])
+            store_in_half(model)
+        add_metadata(model, source, precision, limit, reference)
+        ir.save(model, files[precision])
     return {precision: files[precision] for precision in precisions}
 
 

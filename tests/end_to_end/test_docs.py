@@ -55,6 +55,7 @@ FOREIGN = (
     "mypy",
     "pip",
     "pre-commit",
+    "pyinstaller",
     "pytest",
     "python -m pytest",
     "python3",

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from small_graphs import answers, operators, small_graph
+from small_graphs import answers, operators, rewritten, small_graph
 
 from pneumo_export.rewrites.cpu_layout import arrange_for_cpu
 
@@ -58,7 +58,7 @@ def maps_of(proto: onnx.ModelProto) -> np.ndarray:
 def test_the_first_convolution_takes_four_quarters(kernel: int, pad: int) -> None:
     proto = first_layers(kernel, pad)
     before = maps_of(proto)
-    arrange_for_cpu(proto)
+    proto = rewritten(proto, arrange_for_cpu)
     convolution = next(node for node in proto.graph.node if node.op_type == "Conv")
     assert operators(proto).count("SpaceToDepth") == 1
     weights = next(tensor for tensor in proto.graph.initializer if tensor.name == convolution.input[1])
@@ -78,7 +78,7 @@ def test_the_first_convolution_takes_four_quarters(kernel: int, pad: int) -> Non
 )
 def test_another_convolution_is_left_as_it_is(proto: onnx.ModelProto) -> None:
     before = maps_of(proto)
-    arrange_for_cpu(proto)
+    proto = rewritten(proto, arrange_for_cpu)
     assert "SpaceToDepth" not in operators(proto)
     np.testing.assert_allclose(maps_of(proto), before, rtol=1e-5, atol=1e-3)
 
@@ -87,7 +87,7 @@ def test_another_convolution_is_left_as_it_is(proto: onnx.ModelProto) -> None:
 def test_the_first_convolution_pads_by_itself(around: tuple[int, ...]) -> None:
     proto = first_layers(7, 3, around=around)
     before = maps_of(proto)
-    arrange_for_cpu(proto)
+    proto = rewritten(proto, arrange_for_cpu)
     assert "Pad" not in operators(proto)
     np.testing.assert_allclose(maps_of(proto), before, rtol=1e-4, atol=1e-3)
 
@@ -105,7 +105,7 @@ def test_the_first_convolution_pads_by_itself(around: tuple[int, ...]) -> None:
 )
 def test_another_padding_of_a_film_is_left_as_it_is(proto: onnx.ModelProto) -> None:
     before = maps_of(proto)
-    arrange_for_cpu(proto)
+    proto = rewritten(proto, arrange_for_cpu)
     assert "Pad" in operators(proto)
     np.testing.assert_allclose(maps_of(proto), before, rtol=1e-4, atol=1e-3)
 
@@ -114,7 +114,7 @@ def test_another_padding_of_a_film_is_left_as_it_is(proto: onnx.ModelProto) -> N
 def test_a_single_channel_is_not_moved_in_memory(channels: int, moved: str) -> None:
     proto = first_layers(3, 1, side=31, channels=channels)
     before = maps_of(proto)
-    arrange_for_cpu(proto)
+    proto = rewritten(proto, arrange_for_cpu)
     assert operators(proto)[3] == moved
     np.testing.assert_allclose(maps_of(proto), before, rtol=1e-5, atol=1e-3)
 
@@ -142,7 +142,7 @@ def padded_pool(
 def test_a_pool_pads_by_itself_around_what_is_never_below_zero(zeros: int) -> None:
     proto = padded_pool(zeros=zeros)
     before = maps_of(proto)
-    arrange_for_cpu(proto)
+    proto = rewritten(proto, arrange_for_cpu)
     assert operators(proto) == ["Transpose", "Conv", "Relu", "MaxPool"]
     assert [tensor.name for tensor in proto.graph.initializer] == ["weights"]
     np.testing.assert_array_equal(maps_of(proto), before)
@@ -160,6 +160,6 @@ def test_a_pool_pads_by_itself_around_what_is_never_below_zero(zeros: int) -> No
 )
 def test_another_padding_is_left_as_it_is(proto: onnx.ModelProto) -> None:
     before = maps_of(proto)
-    arrange_for_cpu(proto)
+    proto = rewritten(proto, arrange_for_cpu)
     assert "Pad" in operators(proto)
     np.testing.assert_array_equal(maps_of(proto), before)

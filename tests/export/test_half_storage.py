@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from onnx import helper
-from small_graphs import answers, small_graph
+from small_graphs import answers, rewritten, small_graph
 
 from pneumo_export.rewrites.half_storage import store_in_half
 
@@ -27,7 +27,7 @@ def test_what_float16_can_represent_is_stored_in_half_the_bytes() -> None:
     proto = small_graph(nodes, {"x": ["N", 512]}, {"y": ["N", 1]}, constants)
     films = rng.normal(size=(3, 512)).astype(np.float32)
     before, size = answers(proto, x=films), proto.ByteSize()
-    store_in_half(proto)
+    proto = rewritten(proto, store_in_half)
     assert size - proto.ByteSize() > 0.98 * exact.nbytes / 2
     assert {tensor.name for tensor in proto.graph.initializer} == {"exact.half", "inexact", "beyond", "small"}
     np.testing.assert_allclose(answers(proto, x=films)["y"], before["y"], rtol=1e-5)

@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from small_graphs import answers, operators, small_graph
+from small_graphs import answers, operators, rewritten, small_graph
 from staged import Staged
 
-from pneumo_export.rewrites.integer_means import add_up_integers
+from pneumo_export.rewrites.integer_means import sum_integers
 
 MAPS = np.random.default_rng(3).normal(size=(2, 5, 4, 3)).astype(np.float32)
 
@@ -21,11 +21,12 @@ def test_means_of_quantised_maps_are_added_up_as_integers(zero: int, axes: list[
         helper.make_node("QuantizeLinear", ["maps", "scale", "zero"], ["integers"]),
         helper.make_node("DequantizeLinear", ["integers", "scale", "zero"], ["floats"]),
         helper.make_node("ReduceMean", ["floats", "axes"], ["means"], name="means", keepdims=0),
+        helper.make_node("Relu", ["floats"], ["also"]),
     ]
     means: list[int | str] = ["N", 5, 3][: 4 - len(axes)]
-    proto = small_graph(nodes, {"maps": ["N", 5, 4, 3]}, {"means": means}, constants)
+    proto = small_graph(nodes, {"maps": ["N", 5, 4, 3]}, {"means": means, "also": ["N", 5, 4, 3]}, constants)
     before = answers(proto, maps=MAPS)["means"]
-    add_up_integers(proto)
+    proto = rewritten(proto, sum_integers)
     assert ("MatMulInteger" in operators(proto)) == (axes == [2, 3])
     np.testing.assert_allclose(answers(proto, maps=MAPS)["means"], before, rtol=1e-5, atol=1e-6)
 

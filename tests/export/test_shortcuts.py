@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
-from onnx import helper, numpy_helper
-from small_graphs import answers, operators, small_graph
+from onnx import helper
+from small_graphs import answers, operators, rewritten, small_graph
 
-from pneumo_export.rewrites.shortcuts import Joined, join_shortcuts, match_ranges
+from pneumo_export.rewrites.names import normalise_names
+from pneumo_export.rewrites.shortcuts import join_shortcuts, match_ranges
 
 MAPS = np.random.default_rng(3).uniform(0, 4, (2, 6, 9, 9)).astype(np.float32)
 
@@ -63,8 +65,7 @@ def block(
 def test_a_shortcut_is_joined_with_what_it_is_added_to(strides: int, first: bool) -> None:
     proto = block(strides, first=first)
     before = answers(proto, maps=MAPS)["out"]
-    start = "maps" if first else "start"
-    assert join_shortcuts(proto.graph) == [Joined("own", f"{start}.thinned" if strides == 2 else start, "sum.both")]
+    proto = rewritten(proto, join_shortcuts)
     pools = ["MaxPool"] * ((not first) + (strides == 2))
     assert operators(proto) == [*pools, "Conv", "Relu", "Conv", "Relu", "Concat", "Conv", "Relu"]
     np.testing.assert_allclose(answers(proto, maps=MAPS)["out"], before, rtol=1e-5, atol=1e-4)
@@ -76,38 +77,56 @@ def test_a_shortcut_is_joined_with_what_it_is_added_to(strides: int, first: bool
     ids=["the same twice", "neighbours, too", "a summand that is read"],
 )
 def test_other_sums_are_left_as_they_are(proto: onnx.ModelProto) -> None:
-    before = operators(proto)
-    assert join_shortcuts(proto.graph) == []
-    assert [entry for entry in before if entry != "Conv"] == [entry for entry in operators(proto) if entry != "Conv"]
+    remaining = operators(rewritten(proto, join_shortcuts))
+    assert "Add" in remaining
+    assert "Concat" not in remaining
 
 
-def ranges(**highest: float) -> dict[str, SimpleNamespace]:
-    return {name: SimpleNamespace(lowest=np.float32(0), highest=np.float32(value)) for name, value in highest.items()}
+def ranges(model: ir.Model, **highest: float) -> dict[str, SimpleNamespace]:
+    """Measured ranges: 4 for maps that come from the input, 3 for concatenated ones, and those given."""
+    concatenated = {node.outputs[0].name: 3.0 for node in model.graph if node.op_type == "Concat"}
+    pooled = {node.outputs[0].name: 4.0 for node in model.graph if node.op_type == "MaxPool"}
+    measured = {"maps": 4.0} | pooled | concatenated | highest
+    return {name: SimpleNamespace(lowest=np.float32(0), highest=np.float32(value)) for name, value in measured.items()}
+
+
+def joined(proto: onnx.ModelProto) -> ir.Model:
+    model = ir.from_proto(proto)
+    join_shortcuts(model)
+    normalise_names(model)
+    return model
+
+
+def output_of(model: ir.Model, name: str) -> str:
+    return next(str(node.outputs[0].name) for node in model.graph if (node.name or "").startswith(name))
+
+
+def constants(model: ir.Model) -> dict[str, np.ndarray]:
+    return {name: value.const_value.numpy().copy() for name, value in model.graph.initializers.items()}
 
 
 @pytest.mark.parametrize("strides", [1, 2])
-def test_maps_side_by_side_get_one_range_and_the_sums_stay(strides: int) -> None:
+def test_concatenated_maps_get_one_range_and_the_sums_stay(strides: int) -> None:
     proto = block(strides)
     before = answers(proto, maps=MAPS)["out"]
-    joined = join_shortcuts(proto.graph)
-    weights = {tensor.name: numpy_helper.to_array(tensor).copy() for tensor in proto.graph.initializer}
-    start = {joined[0].begun_with: 4.0} | {"maps": 4.0, "start": 4.0}
-    measured = ranges(own=0.5, **start) | ranges(**{"sum.both": 3.0})
-    match_ranges(proto.graph, measured, joined)
-    changed = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
-    np.testing.assert_allclose(changed["second.w"], 8 * weights["second.w"])
-    np.testing.assert_allclose(changed["second.b"], 8 * weights["second.b"])
-    np.testing.assert_allclose(changed["sum.weights"][:, :4], weights["sum.weights"][:, :4] / 8)
-    assert {measured[name].highest for name in ("own", "maps", joined[0].begun_with, "sum.both")} == {4.0}
-    np.testing.assert_allclose(answers(proto, maps=MAPS)["out"], before, rtol=1e-4, atol=1e-3)
+    model = joined(proto)
+    weights = constants(model)
+    own, concatenated = (output_of(model, name) for name in ("own", "node_Concat"))
+    measured = ranges(model, **{own: 0.5})
+    match_ranges(model, measured)
+    changed = constants(model)
+    scales = {name: np.unique(np.round(changed[name] / values, 4)).tolist() for name, values in weights.items()}
+    assert sorted(scales.values()) == [[0.125, 1.0], *[[1.0]] * (len(scales) - 3), [8.0], [8.0]]
+    assert {measured[name].highest for name in (own, "maps", concatenated)} == {4.0}
+    np.testing.assert_allclose(answers(ir.to_proto(model), maps=MAPS)["out"], before, rtol=1e-4, atol=1e-3)
 
 
-def test_what_no_rectifier_gives_is_not_scaled_but_has_the_wider_range() -> None:
-    proto = block(rectified=False)
-    joined = join_shortcuts(proto.graph)
-    weights = {tensor.name: tensor.SerializeToString() for tensor in proto.graph.initializer}
-    measured = ranges(own=0.5, maps=4.0, start=4.0) | ranges(**{"sum.both": 3.0})
-    measured["own"].lowest = np.float32(-2)
-    match_ranges(proto.graph, measured, joined)
-    assert {tensor.name: tensor.SerializeToString() for tensor in proto.graph.initializer} == weights
-    assert {(measured[name].lowest, measured[name].highest) for name in ("own", "maps", "sum.both")} == {(-2.0, 4.0)}
+def test_maps_that_are_not_from_a_relu_are_not_scaled_but_get_the_wider_range() -> None:
+    model = joined(block(rectified=False))
+    weights = constants(model)
+    own, concatenated = (output_of(model, name) for name in ("own", "node_Concat"))
+    measured = ranges(model, **{own: 0.5})
+    measured[own].lowest = np.float32(-2)
+    match_ranges(model, measured)
+    assert all(np.array_equal(values, weights[name]) for name, values in constants(model).items())
+    assert {(measured[name].lowest, measured[name].highest) for name in (own, "maps", concatenated)} == {(-2.0, 4.0)}

@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import helper
+from onnx_ir.passes.common import RemoveUnusedOpsetsPass
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.calibrate import load_tensors_data, save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -18,9 +19,10 @@ from pneumo_export.convert import outside_convolutions
 from pneumo_export.parity.run_onnx import run_output
 from pneumo_export.precisions.ranges import write_ranges
 from pneumo_export.rewrites.cpu_layout import arrange_for_cpu
-from pneumo_export.rewrites.edits import producers_of, set_constant
-from pneumo_export.rewrites.integer_means import add_up_integers
+from pneumo_export.rewrites.integer_means import sum_integers
+from pneumo_export.rewrites.names import normalise_names
 from pneumo_export.rewrites.shortcuts import join_shortcuts, match_ranges
+from pneumo_export.rewrites.values import node_of
 from pneumo_infer.films.raster import Film
 
 # Convolutions have nearly all weights and take nearly all time. The layers after them are sensitive to rounding.
@@ -122,20 +124,24 @@ def prepare(fp32: Path, prepared: Path, ranges: Path, films: Film, choice: Quant
     films
         uint8 (M, 224, 224, 1), training films.
     """
-    proto = onnx.load(fp32)
+    model = ir.load(fp32)
     if choice.rearranged:
-        arrange_for_cpu(proto)
-    onnx.save(proto, prepared)
+        arrange_for_cpu(model)
+    ir.save(model, prepared)
     quant_pre_process(str(prepared), str(prepared), skip_symbolic_shape=True)
-    proto = onnx.load(prepared)
-    # Only now, because quant_pre_process has merged batch normalisation into the convolutions.
-    joined = join_shortcuts(proto.graph) if choice.rearranged else []
-    onnx.save(proto, prepared)
+    model = ir.load(prepared)
+    if choice.rearranged:
+        join_shortcuts(
+            model
+        )  # only now, because quant_pre_process has merged batch normalisation into the convolutions
+    normalise_names(model)
+    ir.save(model, prepared)
     write_ranges(prepared, ranges, films, QUANTISED_OPERATORS, METHODS[choice.method], choice.percentile)
-    measured = load_tensors_data(ranges)
-    match_ranges(proto.graph, measured, joined)
-    onnx.save(proto, prepared)
-    save_tensors_data(measured, ranges)
+    if choice.rearranged:
+        measured = load_tensors_data(ranges)
+        match_ranges(model, measured)
+        ir.save(model, prepared)
+        save_tensors_data(measured, ranges)
 
 
 def quantise_prepared(
@@ -159,48 +165,37 @@ def quantise_prepared(
         calibrate_method=METHODS[choice.method],
         calibration_cache_path=ranges,
     )
-    proto = onnx.load(int8)
+    model = ir.load(int8)
     if choice.rearranged:
-        add_up_integers(proto)
+        sum_integers(model)
     if choice.correct_bias:
         shift = (run_output(fp32, "logit", films) - run_output(int8, "logit", films)).mean()
-        _correct_logit_bias(proto, float(shift))
-    _drop_unused_domains(proto)
-    _sort_attributes(proto)
-    onnx.save(proto, int8)
+        _correct_logit_bias(model, float(shift))
+    RemoveUnusedOpsetsPass()(model)  # onnxruntime imports domains that it does not use
+    _sort_attributes(model)
+    ir.save(model, int8)
 
 
-def _correct_logit_bias(proto: onnx.ModelProto, shift: float) -> None:
+def _correct_logit_bias(model: ir.Model, shift: float) -> None:
     """Correct the logit by the mean change that quantisation causes.
 
     Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, here applied to
     the last layer only.
     """
-    graph = proto.graph
-    squeeze = producers_of(graph)["logit"]  # its input is the input of the probability, too
-    before, corrected = squeeze.input[0], f"{squeeze.input[0]}.corrected"
-    bias = set_constant(graph, f"{squeeze.name}.bias", np.array([shift], np.float32))
-    for node in graph.node:
-        node.input[:] = [corrected if name == before else name for name in node.input]
-    producer = producers_of(graph)[before]
-    position = list(graph.node).index(producer) + 1
-    graph.node.insert(position, helper.make_node("Add", [before, bias], [corrected], name=f"{squeeze.name}.correct"))
+    graph = model.graph
+    logit = next(output for output in graph.outputs if output.name == "logit")
+    before = node_of(logit).inputs[0]  # the input of the probability, too
+    bias = ir.Value(name="logit.bias", const_value=ir.tensor(np.array([shift], np.float32), name="logit.bias"))
+    graph.register_initializer(bias)
+    add = ir.node("Add", [before, bias], name="logit.correct_bias")
+    before.replace_all_uses_with(add.outputs[0])
+    add.replace_input_with(0, before)
+    graph.insert_after(node_of(before), add)
 
 
-def _drop_unused_domains(proto: onnx.ModelProto) -> None:
-    """Remove the operator domains that onnxruntime's quantisation tool imports without using them."""
-    used = {node.domain for node in proto.graph.node}
-    kept = [entry for entry in proto.opset_import if entry.domain in used or entry.domain == ""]
-    del proto.opset_import[:]
-    proto.opset_import.extend(kept)
-
-
-def _sort_attributes(proto: onnx.ModelProto) -> None:
+def _sort_attributes(model: ir.Model) -> None:
     """Sort the attributes of each node by name, because onnxruntime's order depends on its version."""
-    for node in proto.graph.node:
-        by_name = sorted(
-            (onnx.AttributeProto.FromString(entry.SerializeToString()) for entry in node.attribute),
-            key=lambda entry: entry.name,
-        )
-        del node.attribute[:]
-        node.attribute.extend(by_name)
+    for node in model.graph:
+        by_name = sorted(node.attributes.items())
+        node.attributes.clear()
+        node.attributes.update(by_name)

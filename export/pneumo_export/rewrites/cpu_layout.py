@@ -1,30 +1,31 @@
-"""The same sums in an order that a processor is quicker at.
+"""Rearrange the first layers for onnxruntime's CPU kernels.
 
-`python -m benchmarks.int8_search` measures it.
+`python -m benchmarks.int8_search` measures the effect.
 """
 
 from __future__ import annotations
 
-import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import ShapeInferencePass
+from onnxscript.rewriter import rewrite
+from onnxscript.rewriter.rules.common import fuse_pad_into_conv_rule
 
-from pneumo_export.rewrites.edits import constants_of, drop_unread, shapes_of
-from pneumo_export.rewrites.first_layers import (
-    convolve_quarters,
-    pad_within_convolution,
-    pad_within_pools,
-    reshape_single_channels,
+from pneumo_export.rewrites.padding import PadIntoMaxPool, TransposeBeforePad
+from pneumo_export.rewrites.single_channel import ReshapeSingleChannel
+from pneumo_export.rewrites.space_to_depth import SpaceToDepthBeforeConvolution
+
+# In this order, because each rule matches what the one before it leaves.
+RULES = (
+    TransposeBeforePad.rule(),
+    fuse_pad_into_conv_rule,
+    PadIntoMaxPool.rule(),
+    SpaceToDepthBeforeConvolution.rule(),
+    ReshapeSingleChannel.rule(),
 )
 
 
-def arrange_for_cpu(proto: onnx.ModelProto) -> None:
-    """Rearrange what onnxruntime's CPU kernels are slow at on a film's way to the first maps."""
-    graph = proto.graph
-    constants = constants_of(graph)
-    pad_within_convolution(graph, constants)
-    pad_within_pools(graph, constants)
-    drop_unread(graph)
-    del graph.value_info[:]  # shapes of what is no longer there
-    shapes = shapes_of(proto)
-    convolve_quarters(graph, shapes, constants)
-    reshape_single_channels(graph, shapes)
-    drop_unread(graph)
+def arrange_for_cpu(model: ir.Model) -> None:
+    """Apply `RULES` to a model, in place."""
+    for rule in RULES:
+        ShapeInferencePass()(model)  # the rules compare shapes, and new values have none
+        rewrite(model, [rule])

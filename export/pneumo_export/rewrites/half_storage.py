@@ -1,29 +1,31 @@
-"""Constants that float16 can represent, stored as such: half the bytes, and not a digit less."""
+"""Store constants in float16 where that is exact, which halves their size."""
 
 from __future__ import annotations
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+import onnx_ir as ir
 
-FEWEST_BYTES = 1 << 20  # of a constant, for which a node more is worth it
+MIN_BYTES = 1 << 20  # of a constant; smaller ones are not worth another node
 
 
-def store_in_half(proto: onnx.ModelProto) -> None:
-    """Store each large float32 constant whose values all are float16 numbers in that type, with a cast behind it.
+def store_in_half(model: ir.Model) -> None:
+    """Store each large float32 constant whose values are all float16 numbers as float16, and cast it when it is used.
 
-    onnxruntime casts it once, as it opens the file.
+    onnxruntime casts it once, when it opens the file.
     """
-    graph = proto.graph
-    for tensor in list(graph.initializer):
-        if tensor.data_type != TensorProto.FLOAT:
+    graph = model.graph
+    for value in list(graph.initializers.values()):
+        if value.dtype != ir.DataType.FLOAT or value.const_value is None or value.const_value.nbytes < MIN_BYTES:
             continue
-        values = numpy_helper.to_array(tensor)
+        array = value.const_value.numpy()
         with np.errstate(over="ignore"):
-            halved = values.astype(np.float16)
-        if values.nbytes < FEWEST_BYTES or not np.array_equal(halved.astype(np.float32), values):
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(halved, f"{name}.half"))
-        cast = helper.make_node("Cast", [f"{name}.half"], [name], name=f"{name}.cast", to=TensorProto.FLOAT)
-        graph.node.insert(0, cast)
+            half = array.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), array):
+            name = f"{value.name}.half"
+            stored = ir.Value(name=name, const_value=ir.tensor(half, name=name))
+            graph.register_initializer(stored)
+            cast = ir.node("Cast", [stored], {"to": ir.DataType.FLOAT}, name=f"{value.name}.cast")
+            graph.insert_before(graph[0], cast)
+            value.replace_all_uses_with(cast.outputs[0])
+            del graph.initializers[str(value.name)]
+            cast.outputs[0].name = value.name

@@ -1,70 +1,54 @@
-"""Means of quantised maps, added up as integers."""
+"""Compute means of quantised maps as sums of integers."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper
+import onnx_ir as ir
+from onnx_ir.passes.common import ShapeInferencePass
+from onnxscript.rewriter import RewriteRuleClassBase, rewrite
 
-from pneumo_export.rewrites.edits import (
-    constants_of,
-    drop_unread,
-    insert_before,
-    producers_of,
-    set_constant,
-    settings_of,
-    shapes_of,
-)
+from pneumo_export.rewrites.values import constant_of, is_constant
 
 
-def add_up_integers(proto: onnx.ModelProto) -> None:
-    """Take the means of quantised maps over their places without turning each number into a float first."""
-    graph = proto.graph
-    constants, producers, shapes = constants_of(graph), producers_of(graph), shapes_of(proto)
-    for mean in [node for node in graph.node if node.op_type == "ReduceMean" and len(node.input) == 2]:
-        floats = producers.get(mean.input[0])
-        shape = shapes.get(mean.input[0], [])
-        if floats is None or floats.op_type != "DequantizeLinear" or len(shape) != 4:
-            continue
-        scale, known = constants[floats.input[1]], all(isinstance(side, int) and side > 0 for side in shape[1:])
-        over_places = constants[mean.input[1]].tolist() == [2, 3] and not settings_of(mean).get("keepdims", 1)
-        if scale.ndim == 0 and known and over_places:
-            _replace_by_sums(graph, mean, floats, [int(side) for side in shape[1:]], scale)
-    drop_unread(graph)
+class SumIntegers(RewriteRuleClassBase):  # type: ignore[misc]
+    """`ReduceMean(DequantizeLinear(x))` over rows and columns becomes `MatMulInteger(ones, x)`, scaled.
+
+    onnxruntime has a fast kernel for the product, and no value is converted to float before the sum.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(remove_nodes=False)  # the next convolutions may read the dequantised maps, too
+
+    def pattern(self, op: Any, x: ir.Value, scale: ir.Value, zero: ir.Value, axes: ir.Value) -> Any:
+        return op.ReduceMean(op.DequantizeLinear(x, scale, zero), axes, keepdims=0, _outputs=["means"])
+
+    def check(
+        self, context: object, x: ir.Value, scale: ir.Value, zero: ir.Value, axes: ir.Value, **_: ir.Value
+    ) -> bool:
+        if not is_constant(scale, zero, axes) or x.shape is None or len(x.shape) != 4:
+            return False
+        known = all(isinstance(length, int) for length in x.shape[1:])
+        return known and constant_of(scale).ndim == 0 and constant_of(axes).tolist() == [2, 3]
+
+    def rewrite(self, op: Any, x: ir.Value, scale: ir.Value, zero: ir.Value, means: ir.Value, **_: ir.Value) -> Any:
+        assert x.shape is not None  # checked above
+        channels, positions = int(x.shape[1]), int(x.shape[2]) * int(x.shape[3])
+
+        def constant(name: str, array: Any) -> ir.Value:
+            value: ir.Value = op.initializer(ir.tensor(array), name=f"{means.name}.{name}")
+            return value
+
+        channels_last = op.Transpose(x, perm=[0, 2, 3, 1])  # the order in which convolutions leave them in memory
+        rows = op.Reshape(channels_last, constant("rows", np.array([0, positions, channels], np.int64)))
+        ones = constant("ones", np.ones((1, positions), np.uint8))
+        sums = op.MatMulInteger(ones, rows, constant("no_offset", np.zeros(1, np.uint8)), zero)
+        flat = op.Cast(op.Squeeze(sums, constant("row", np.array([1], np.int64))), to=ir.DataType.FLOAT)
+        return op.Mul(flat, constant("scale", (constant_of(scale) / np.float32(positions)).astype(np.float32)[None]))
 
 
-def _replace_by_sums(
-    graph: onnx.GraphProto, mean: onnx.NodeProto, floats: onnx.NodeProto, sides: list[int], scale: NDArray[np.float32]
-) -> None:
-    """Write a mean as a row of ones times a matrix of integers, which onnxruntime has a fast kernel for."""
-    channels, places = sides[0], sides[1] * sides[2]
-    name = mean.name
-    integers, zero = floats.input[0], floats.input[2]
-    rows = set_constant(graph, f"{name}.rows", np.array([0, places, channels], np.int64))
-    ones = set_constant(graph, f"{name}.ones", np.ones((1, places), np.uint8))
-    nothing = set_constant(graph, f"{name}.nothing", np.array([0], np.uint8))
-    row = set_constant(graph, f"{name}.row", np.array([1], np.int64))
-    step = set_constant(graph, f"{name}.step", np.array([scale / places], np.float32))
-    steps: list[tuple[str, list[str], dict[str, Any]]] = [
-        ("Transpose", [integers], {"perm": [0, 2, 3, 1]}),  # as the convolutions leave them in memory
-        ("Reshape", ["Transpose", rows], {}),
-        ("MatMulInteger", [ones, "Reshape", nothing, zero], {}),
-        ("Squeeze", ["MatMulInteger", row], {}),
-        ("Cast", ["Squeeze"], {"to": TensorProto.FLOAT}),
-    ]
-    operators = {operator for operator, _, _ in steps}
-    nodes = [
-        helper.make_node(
-            operator,
-            [f"{name}.{taken}" if taken in operators else taken for taken in inputs],
-            [f"{name}.{operator}"],
-            name=f"{name}.{operator}",
-            **settings,
-        )
-        for operator, inputs, settings in steps
-    ]
-    insert_before(graph, mean, *nodes, helper.make_node("Mul", [f"{name}.Cast", step], mean.output, name=name))
-    graph.node.remove(mean)
+def sum_integers(model: ir.Model) -> None:
+    """Apply `SumIntegers` to a model, in place."""
+    ShapeInferencePass()(model)
+    rewrite(model, [SumIntegers.rule()])

@@ -1,46 +1,45 @@
-"""The same names in each conversion, so that one Keras file gives one ONNX file, to the last bit."""
+"""Names that are the same in each conversion, so that one Keras file always gives the same ONNX file."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 
-import onnx
+import onnx_ir as ir
 
-# What Keras and TensorFlow count up through a process, in each part of a name.
+# The numbers that Keras and TensorFlow count up in a process, in each part of a name.
 COUNTED = re.compile(r"(^functional(_\d+)?/)|((_+\d+)+(?=/|$))|(#\d+$)")
 
 
-def normalise_names(proto: onnx.ModelProto) -> None:
-    """Name nodes after the layers that they come from, and tensors after their nodes; sort constants by first use.
+def normalise_names(model: ir.Model) -> None:
+    """Name nodes after their layers and values after their nodes, and sort constants by first use, in place.
 
-    Names as converted differ from process to process: they are numbered through it, and equal constants are merged in
-    the order of a set of strings.
+    Converted names differ from process to process: they are numbered, and equal constants are merged in the order of a
+    set of strings.
     """
-    graph = proto.graph
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    names = {value.name: value.name for value in (*graph.input, *graph.output)}
+    graph = model.graph
+    ends = set(graph.inputs) | set(graph.outputs)
+    constants = set(graph.initializers.values())
+    graph.initializers.clear()
     taken: Counter[str] = Counter()
-    used = []
-    for node in graph.node:  # in an order in which each node follows its inputs
-        if node.op_type == "Transpose":  # where two are equal one is left, and its name is either's
-            node.name = f"{names.get(node.input[0], node.input[0]).partition(':')[0]}/{node.op_type}"
-        node.name = _untaken(COUNTED.sub("", node.name) or node.op_type, taken)
-        for place, name in enumerate(node.input):
-            if name in constants and name not in names:
-                names[name] = f"{node.name}.{place}"
-                used.append(constants[name])
-        for place, name in enumerate(node.output):
-            names.setdefault(name, f"{node.name}:{place}")
-        node.input[:] = [names[name] if name else "" for name in node.input]
-        node.output[:] = [names[name] if name else "" for name in node.output]
-    for tensor in used:
-        tensor.name = names[tensor.name]
-    kept = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    graph.doc_string = ""  # names a function by a count
-    del graph.value_info[:]  # shapes in between, under their old names; onnxruntime infers them anyway
+    named = set(ends)
+    used: list[ir.Value] = []
+    for node in graph:  # in topological order
+        if node.op_type == "Transpose":  # of two equal ones, either may have been removed
+            node.name = f"{str(node.inputs[0].name).partition(':')[0]}/{node.op_type}"
+        node.name = _untaken(COUNTED.sub("", node.name or "") or node.op_type, taken)
+        for number, value in enumerate(node.inputs):
+            if value in constants and value not in named:
+                value.name = f"{node.name}.{number}"
+                used.append(value)
+                named.add(value)
+        for number, value in enumerate(node.outputs):
+            if value not in ends:
+                value.name = f"{node.name}:{number}"
+                value.shape = value.type = None  # not needed, and not the same in each conversion
+    for value in used:
+        graph.register_initializer(value)
+    graph.doc_string = None  # has the name of a function, with a number
 
 
 def _untaken(name: str, taken: Counter[str]) -> str:
