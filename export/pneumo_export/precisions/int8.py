@@ -22,7 +22,7 @@ from pneumo_export.rewrites.cpu_layout import arrange_for_cpu
 from pneumo_export.rewrites.integer_means import sum_integers
 from pneumo_export.rewrites.names import normalise_names
 from pneumo_export.rewrites.shortcuts import join_shortcuts, match_ranges
-from pneumo_export.rewrites.values import node_of
+from pneumo_export.rewrites.values import inputs_of, node_of
 from pneumo_infer.films.raster import Film
 
 # Convolutions have nearly all weights and take nearly all time. The layers after them are sensitive to rounding.
@@ -184,7 +184,7 @@ def _correct_logit_bias(model: ir.Model, shift: float) -> None:
     """
     graph = model.graph
     logit = next(output for output in graph.outputs if output.name == "logit")
-    before = node_of(logit).inputs[0]  # the input of the probability, too
+    before = inputs_of(node_of(logit))[0]  # the input of the probability, too
     bias = ir.Value(name="logit.bias", const_value=ir.tensor(np.array([shift], np.float32), name="logit.bias"))
     graph.register_initializer(bias)
     add = ir.node("Add", [before, bias], name="logit.correct_bias")

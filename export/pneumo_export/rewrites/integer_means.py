@@ -9,7 +9,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 from onnxscript.rewriter import RewriteRuleClassBase, rewrite
 
-from pneumo_export.rewrites.values import constant_of, is_constant
+from pneumo_export.rewrites.values import constant_of, is_constant, length_of
 
 
 class SumIntegers(RewriteRuleClassBase):  # type: ignore[misc]
@@ -33,17 +33,17 @@ class SumIntegers(RewriteRuleClassBase):  # type: ignore[misc]
         return known and constant_of(scale).ndim == 0 and constant_of(axes).tolist() == [2, 3]
 
     def rewrite(self, op: Any, x: ir.Value, scale: ir.Value, zero: ir.Value, means: ir.Value, **_: ir.Value) -> Any:
-        assert x.shape is not None  # checked above
-        channels, positions = int(x.shape[1]), int(x.shape[2]) * int(x.shape[3])
+        channels, rows, columns = (length_of(x, axis) for axis in (1, 2, 3))
+        positions = rows * columns
 
         def constant(name: str, array: Any) -> ir.Value:
             value: ir.Value = op.initializer(ir.tensor(array), name=f"{means.name}.{name}")
             return value
 
         channels_last = op.Transpose(x, perm=[0, 2, 3, 1])  # the order in which convolutions leave them in memory
-        rows = op.Reshape(channels_last, constant("rows", np.array([0, positions, channels], np.int64)))
+        by_position = op.Reshape(channels_last, constant("rows", np.array([0, positions, channels], np.int64)))
         ones = constant("ones", np.ones((1, positions), np.uint8))
-        sums = op.MatMulInteger(ones, rows, constant("no_offset", np.zeros(1, np.uint8)), zero)
+        sums = op.MatMulInteger(ones, by_position, constant("no_offset", np.zeros(1, np.uint8)), zero)
         flat = op.Cast(op.Squeeze(sums, constant("row", np.array([1], np.int64))), to=ir.DataType.FLOAT)
         return op.Mul(flat, constant("scale", (constant_of(scale) / np.float32(positions)).astype(np.float32)[None]))
 

@@ -7,6 +7,8 @@ from collections import Counter
 
 import onnx_ir as ir
 
+from pneumo_export.rewrites.values import inputs_of
+
 # The numbers that Keras and TensorFlow count up in a process, in each part of a name.
 COUNTED = re.compile(r"(^functional(_\d+)?/)|((_+\d+)+(?=/|$))|(#\d+$)")
 
@@ -26,10 +28,10 @@ def normalise_names(model: ir.Model) -> None:
     used: list[ir.Value] = []
     for node in graph:  # in topological order
         if node.op_type == "Transpose":  # of two equal ones, either may have been removed
-            node.name = f"{str(node.inputs[0].name).partition(':')[0]}/{node.op_type}"
+            node.name = f"{str(inputs_of(node)[0].name).partition(':')[0]}/{node.op_type}"
         node.name = _untaken(COUNTED.sub("", node.name or "") or node.op_type, taken)
         for number, value in enumerate(node.inputs):
-            if value in constants and value not in named:
+            if value is not None and value in constants and value not in named:
                 value.name = f"{node.name}.{number}"
                 used.append(value)
                 named.add(value)

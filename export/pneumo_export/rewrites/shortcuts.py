@@ -12,7 +12,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import CommonSubexpressionEliminationPass
 from onnxscript.rewriter import RewriteRuleClassBase, rewrite
 
-from pneumo_export.rewrites.values import constant_of, is_constant, node_of, set_constant
+from pneumo_export.rewrites.values import constant_of, inputs_of, is_constant, node_of, set_constant
 
 
 def join_shortcuts(model: ir.Model) -> None:
@@ -49,17 +49,23 @@ class JoinShortcut(RewriteRuleClassBase):  # type: ignore[misc]
 
     def check(self, context: object, first: ir.Value, second: ir.Value, **_: ir.Value) -> bool:
         pointwise = all(_is_pointwise(maps) and _strides(maps) == (1, 1) for maps in (first, second))
-        return pointwise and sorted(_is_read_once(node_of(maps).inputs[0]) for maps in (first, second)) == [False, True]
+        return pointwise and sorted(_is_read_once(inputs_of(node_of(maps))[0]) for maps in (first, second)) == [
+            False,
+            True,
+        ]
 
     def rewrite(self, op: Any, first: ir.Value, second: ir.Value, total: ir.Value, **_: ir.Value) -> Any:
-        last, shortcut = sorted((node_of(first), node_of(second)), key=lambda node: not _is_read_once(node.inputs[0]))
-        weights = np.concatenate([constant_of(node.inputs[1]) for node in (last, shortcut)], axis=1)
-        biases = constant_of(last.inputs[2]) + constant_of(shortcut.inputs[2])
+        last, shortcut = sorted(
+            (node_of(first), node_of(second)), key=lambda node: not _is_read_once(inputs_of(node)[0])
+        )
+        (own, own_weights, own_biases), (start, start_weights, start_biases) = map(inputs_of, (last, shortcut))
+        weights = np.concatenate([constant_of(own_weights), constant_of(start_weights)], axis=1)
+        biases = constant_of(own_biases) + constant_of(start_biases)
         constants = [
             op.initializer(ir.tensor(array), name=f"{node_of(first).name}.joined.{name}")
             for name, array in (("weights", weights), ("biases", biases))
         ]
-        both = op.Concat(last.inputs[0], shortcut.inputs[0], axis=1)
+        both = op.Concat(own, start, axis=1)
         return op.Conv(both, *constants, kernel_shape=[1, 1], _name=node_of(total).name)
 
 
@@ -78,10 +84,10 @@ def match_ranges(model: ir.Model, ranges: Any) -> None:
     for node in model.graph:
         if node.op_type != "Concat" or [use.node.op_type for use in node.outputs[0].uses()] != ["Conv"]:
             continue
-        own, start = node.inputs
+        own, start = inputs_of(node)
         source = start
-        while source.producer() is not None and node_of(source).op_type == "MaxPool":  # its range is that of its input
-            source = node_of(source).inputs[0]
+        while (pool := source.producer()) is not None and pool.op_type == "MaxPool":  # its range is that of its input
+            source = inputs_of(pool)[0]
         its, given = ranges[own.name], ranges[source.name]
         if min(its.highest, given.highest) > 0 and _scale(node, given.highest / its.highest):
             its.highest, its.lowest = given.highest, its.lowest * (given.highest / its.highest)
@@ -92,27 +98,33 @@ def match_ranges(model: ir.Model, ranges: Any) -> None:
 
 def _scale(concat: ir.Node, factor: np.float32) -> bool:
     """Scale a block's own maps by a factor if they are Relu(Conv(x)); return whether they are."""
-    own = concat.inputs[0]
-    activation = own.producer()
-    convolution = activation.inputs[0].producer() if activation is not None and activation.op_type == "Relu" else None
-    if convolution is None or convolution.op_type != "Conv" or not _is_read_once(activation.inputs[0]):
+    activation = inputs_of(concat)[0].producer()
+    if activation is None or activation.op_type != "Relu":
         return False
-    for value in convolution.inputs[1:]:
+    sums = inputs_of(activation)[0]
+    convolution = sums.producer()
+    if convolution is None or convolution.op_type != "Conv" or not _is_read_once(sums):
+        return False
+    _, *constants = inputs_of(convolution)
+    for value in constants:
         set_constant(value, constant_of(value) * factor)
-    after = next(use.node for use in concat.outputs[0].uses()).inputs[1]
+    after = inputs_of(next(use.node for use in concat.outputs[0].uses()))[1]
     weights = constant_of(after).copy()
-    weights[:, : constant_of(convolution.inputs[1]).shape[0]] /= factor
+    weights[:, : len(constant_of(constants[0]))] /= factor
     set_constant(after, weights)
     return True
 
 
 def _is_pointwise(maps: ir.Value) -> bool:
     node = node_of(maps)
-    settings = node.attributes
+    settings, constants = node.attributes, inputs_of(node)[1:]
     explicit = settings.get_string("auto_pad", "NOTSET") == "NOTSET" and not any(settings.get_ints("pads", ()))
     plain = settings.get_int("group", 1) == 1 and explicit
-    constant = len(node.inputs) == 3 and is_constant(*node.inputs[1:])
-    return plain and constant and constant_of(node.inputs[1]).shape[2:] == (1, 1)
+    return plain and len(constants) == 2 and is_constant(*constants) and constant_of(constants[0]).shape[2:] == (1, 1)
+
+
+def _is_own(convolution: ir.Node) -> bool:
+    return _is_read_once(inputs_of(convolution)[0])
 
 
 def _strides(maps: ir.Value) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from onnxscript.rewriter import RewriteRuleClassBase
 
-from pneumo_export.rewrites.values import node_of
+from pneumo_export.rewrites.values import length_of, node_of
 
 
 class ReshapeSingleChannel(RewriteRuleClassBase):  # type: ignore[misc]
@@ -28,7 +28,6 @@ class ReshapeSingleChannel(RewriteRuleClassBase):  # type: ignore[misc]
         return moved[0] == 0 and moved == sorted(moved)
 
     def rewrite(self, op: Any, x: ir.Value, transposed: ir.Value) -> Any:
-        assert x.shape is not None  # checked above
         _, *axes = node_of(transposed).attributes["perm"].as_ints()
-        lengths = np.array([-1, *(x.shape[axis] for axis in axes)], np.int64)
+        lengths = np.array([-1, *(length_of(x, axis) for axis in axes)], np.int64)
         return op.Reshape(x, op.initializer(ir.tensor(lengths), name=f"{transposed.name}.shape"))

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnxscript.rewriter import RewriteRuleClassBase
 
-from pneumo_export.rewrites.values import constant_of, is_constant, node_of
+from pneumo_export.rewrites.values import constant_of, is_constant, length_of, node_of
 
 
 class SpaceToDepthBeforeConvolution(RewriteRuleClassBase):  # type: ignore[misc]
@@ -35,9 +35,8 @@ class SpaceToDepthBeforeConvolution(RewriteRuleClassBase):  # type: ignore[misc]
         return even and square and one_channel and strided and padded_evenly
 
     def rewrite(self, op: Any, x: ir.Value, weights: ir.Value, maps: ir.Value) -> Any:
-        assert x.shape is not None  # checked above
         kernel, pad = constant_of(weights), _pads(maps)[0]
-        size, side = kernel.shape[2], int(x.shape[2])
+        size, side = kernel.shape[2], length_of(x, 2)
         positions = (side + 2 * pad - size) // 2 + 1
         blocks = math.ceil((pad % 2 + size) / 2)
         before = math.ceil(pad / 2)
