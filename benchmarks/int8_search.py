@@ -18,7 +18,7 @@ import typer
 from benchmarks.films import noise_films
 from benchmarks.interleaved import time_interleaved
 from benchmarks.record import machine
-from pneumo_infer.atomic_write import atomic_write
+from pneumo_infer.files.atomic_write import atomic_write
 from pneumo_train.import_quietly import import_quietly
 
 with import_quietly():

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias
 from rich.console import Console
 from rich.table import Table
 
-from pneumo_infer.atomic_write import write_json
 from pneumo_infer.cpu_count import cpu_count
+from pneumo_infer.files.atomic_write import write_json
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("pneumo-infer", "onnxruntime", "numpy", "pillow", "openvino", "tensorflow", "keras", "torch")

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.record import HEADER, RESULTS, Comparison
-from pneumo_infer.atomic_write import atomic_write
+from pneumo_infer.files.atomic_write import atomic_write
 
 INTRODUCTION = """# Benchmarks
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.errors import ImageError, ModelError
 from pneumo_infer.films.dicom.header import FilmHeader, contradictions
-from pneumo_infer.films.file_state import FileState, file_state
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import NetworkInput, fill_up, read_network_input
+from pneumo_infer.films.search.file_state import FileState, file_state
 from pneumo_infer.films.source import FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.model.contract import describe
@@ -30,7 +30,7 @@ from pneumo_infer.prediction import HEADER, NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTA
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-    from pneumo_infer.films.workers import Workers
+    from pneumo_infer.films.isolated.pool import Workers
 
 
 class Classifier:
@@ -274,7 +274,7 @@ def _with_state(prediction: Prediction, state: FileState) -> Prediction:
 
 
 def _start_workers(limits: Limits) -> Workers:
-    from pneumo_infer.films.workers import Workers  # starting without them takes less time
+    from pneumo_infer.films.isolated.pool import Workers  # starting without them takes less time
 
     return Workers(limits)
 

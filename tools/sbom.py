@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.environments import OURS, ROOT, fresh_environment
-from pneumo_infer.atomic_write import atomic_write
+from pneumo_infer.files.atomic_write import atomic_write
 
 GENERATOR = "cyclonedx-bom>=7.5"
 INSTALLERS = ("pip", "setuptools", "wheel")  # in a fresh environment, but nothing that pneumo-infer needs

@@ -21,8 +21,8 @@ from pneumo_export.precisions.int8 import choose_calibration_rows, quantise
 from pneumo_export.released import record_digests
 from pneumo_export.rewrites.half_storage import store_in_half
 from pneumo_export.rewrites.names import normalise_names
-from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.drift.reference import measure_reference
+from pneumo_infer.files.atomic_write import atomic_write, write_json
 from pneumo_infer.model.info import HEATMAP_SIDES
 from pneumo_train.augmentation.degrade import LIMIT_SEED, degrade
 from pneumo_train.data.batches import training_films

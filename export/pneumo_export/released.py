@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pneumo_infer.atomic_write import atomic_write
+from pneumo_infer.files.atomic_write import atomic_write
 from pneumo_infer.model.checksum import CHECKSUMS, RELEASED
 
 PACKAGE = RELEASED.parents[1]

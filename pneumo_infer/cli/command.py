@@ -10,11 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumo_infer.cli.console import Tally, progress_bar, warn
 from pneumo_infer.cli.exit_codes import exit_codes
 from pneumo_infer.cli.interrupts import raise_if_interrupted
-from pneumo_infer.cli.output import Destination
-from pneumo_infer.cli.records import Format, to_json, write_records
+from pneumo_infer.cli.output.console import Tally, progress_bar, warn
+from pneumo_infer.cli.output.formats import Destination
+from pneumo_infer.cli.output.records import Format, to_json, write_records
 from pneumo_infer.cli.streams import discard, open_standard_output, prepare_streams
 from pneumo_infer.limits import LIMITS, Limits
 
@@ -104,8 +104,8 @@ class Command:
         return classifier
 
     def _explain(self, classifier: Classifier, destination: Destination) -> int:
-        from pneumo_infer.cli.explain import explain_films
         from pneumo_infer.cli.inputs import expand
+        from pneumo_infer.cli.output.explain import explain_films
 
         films = expand(self.films, self.limits).films
         destination.require_none_of([*films, classifier.model.path])
@@ -113,7 +113,7 @@ class Command:
             return int(explain_films(classifier, films, self.form, self.save_inputs, out))
 
     def _print_info(self, classifier: Classifier) -> None:
-        from pneumo_infer.cli.info import as_text, describe
+        from pneumo_infer.cli.output.info import as_text, describe
 
         description = describe(classifier)
         with open_standard_output() as out:
@@ -129,13 +129,13 @@ class Command:
         tally = Tally()
         with ExitStack() as stack:
             if destination.resume:
-                from pneumo_infer.cli.resume import resuming
+                from pneumo_infer.cli.resume.resume import resuming
 
                 films, file = stack.enter_context(resuming(destination.resume, films, classifier))
             track = stack.enter_context(progress_bar(len(films)))
             predictions = track(tally.count(classifier.predict_many(films, self.batch_size)))
             if self.heatmap:
-                from pneumo_infer.cli.overlays import write_overlays
+                from pneumo_infer.cli.output.overlays import write_overlays
 
                 predictions = write_overlays(predictions, films, self.heatmap, self.limits, tally.report_overlay)
             out = file if destination.resume else stack.enter_context(destination.open())

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumo_infer.atomic_write import is_device_or_pipe
+from pneumo_infer.files.atomic_write import is_device_or_pipe
 from pneumo_infer.films.source import source_name
 from pneumo_infer.limits import LIMITS, Limits
 
@@ -39,7 +39,7 @@ class Inputs:
 
     def add_folder(self, folder: str) -> None:
         """Add all films below a folder, and what is there but cannot be read; if there is nothing, the folder."""
-        from pneumo_infer.films.folders import find_films
+        from pneumo_infer.films.search.folders import find_films
 
         found = find_films(Path(folder))
         sources: list[FilmSource] = [*found.films, *found.closed_folders, *map(NotAFile, found.not_files)]
@@ -49,8 +49,8 @@ class Inputs:
 
     def add_pattern(self, pattern: str) -> None:
         """Add all matches of a pattern; if there are none, the pattern. A folder stands for the films below it."""
-        from pneumo_infer.films.patterns import expand_pattern
         from pneumo_infer.films.pictures import is_own_picture
+        from pneumo_infer.films.search.patterns import expand_pattern
 
         closed: list[str] = []
         found = expand_pattern(pattern, closed.append)

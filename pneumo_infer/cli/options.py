@@ -9,7 +9,7 @@ import typer
 
 from pneumo_infer import __version__
 from pneumo_infer.cli.command import SAMPLES, Command, DeviceChoice
-from pneumo_infer.cli.records import Format
+from pneumo_infer.cli.output.records import Format
 from pneumo_infer.cli.usage_errors import PrintableErrors
 from pneumo_infer.limits import LIMITS, Limits
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumo_infer.cli.console import progress_bar, warn
-from pneumo_infer.cli.earlier_records import read_answers
 from pneumo_infer.cli.inputs import STDIN, expand
-from pneumo_infer.cli.records import Format, to_json
+from pneumo_infer.cli.output.console import progress_bar, warn
+from pneumo_infer.cli.output.records import Format, to_json
+from pneumo_infer.cli.resume.earlier_records import read_answers
 from pneumo_infer.drift.comparison import Verdict, compare
 from pneumo_infer.drift.reference import read_reference
 from pneumo_infer.drift.report import as_dict, as_text
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pneumo_infer.classifier import Classifier
-    from pneumo_infer.cli.output import Destination
+    from pneumo_infer.cli.output.formats import Destination
     from pneumo_infer.films.source import FilmSource
 
 RECORDS_SUFFIX = ".jsonl"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.films.exif_limits import require_reasonable_exif
+from pneumo_infer.films.bounds.exif import require_reasonable_exif
 from pneumo_infer.films.strips import strips
 from pneumo_infer.films.trace import note
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumo_infer.atomic_write import is_device_or_pipe, replacing
 from pneumo_infer.errors import PneumoError
+from pneumo_infer.files.atomic_write import is_device_or_pipe, replacing
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.films.bounded_reader import BoundedReader
-from pneumo_infer.films.codestreams import require_jpeg_2000_size
+from pneumo_infer.films.bounds.codestreams import require_jpeg_2000_size
+from pneumo_infer.films.bounds.jpeg import require_reasonable_jpeg_exif, require_reasonable_scans
+from pneumo_infer.films.bounds.memory import memory_of_picture
+from pneumo_infer.films.bounds.reader import BoundedReader
+from pneumo_infer.films.bounds.webp import require_reasonable_webp
 from pneumo_infer.films.dicom import file as dicom
 from pneumo_infer.films.dicom.header import FilmHeader
 from pneumo_infer.films.grey import orientation_of, to_eight_bits, to_grey, upright, white_of
 from pneumo_infer.films.isolation import isolated
-from pneumo_infer.films.jpeg_limits import require_reasonable_jpeg_exif, require_reasonable_scans
-from pneumo_infer.films.memory import memory_of_picture
 from pneumo_infer.films.source import FilmSource, read_bytes, source_name
 from pneumo_infer.films.trace import note
-from pneumo_infer.films.webp_limits import require_reasonable_webp
 from pneumo_infer.limits import LIMITS, Limits
 
 Film: TypeAlias = NDArray[np.uint8]

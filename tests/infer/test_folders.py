@@ -11,7 +11,7 @@ import pytest
 from made_films import dicom_film
 from PIL import Image
 
-from pneumo_infer.films.folders import find_films
+from pneumo_infer.films.search.folders import find_films
 
 FILM = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
 

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from pneumo_infer.cli.command import SAMPLES
-from pneumo_infer.cli.overlays import overlay_path
+from pneumo_infer.cli.output.overlays import overlay_path
 from pneumo_infer.prediction import RECORD_FIELDS
 
 NORMAL, PNEUMONIA = SAMPLES / "normal.png", SAMPLES / "pneumonia.png"

@@ -20,8 +20,8 @@ from made_films import dicom_film, draw_film
 from PIL import Image
 
 from pneumo_infer import Classifier, ImageError, Limits
+from pneumo_infer.films.isolated.pool import Workers
 from pneumo_infer.films.preprocess import read_network_input
-from pneumo_infer.films.workers import Workers
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are limited by POSIX's means")
 FILM = encoded(Image.fromarray(draw_film(0)), "PNG")
@@ -73,7 +73,7 @@ def test_a_film_that_takes_too_long_ends_its_worker_only() -> None:
 
 ALLOCATE = """
 from resource import RLIMIT_DATA
-from pneumo_infer.films import worker
+from pneumo_infer.films.isolated import worker
 worker._limit(RLIMIT_DATA, worker._data_size() + 100_000_000)
 kept = bytearray(50_000_000)
 try:

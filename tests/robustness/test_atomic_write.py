@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pneumo_infer.atomic_write import PREFIX, atomic_write, replacing, write_json
+from pneumo_infer.files.atomic_write import PREFIX, atomic_write, replacing, write_json
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pneumo_infer.atomic_write import replacing
+from pneumo_infer.files.atomic_write import replacing
 with replacing(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -98,7 +98,7 @@ def test_new_files_have_the_permissions_of_other_new_files(tmp_path: Path) -> No
 
 
 def test_leftovers_of_killed_processes_are_removed(tmp_path: Path) -> None:
-    script = "from pathlib import Path; import sys; from pneumo_infer.atomic_write import write_json;"
+    script = "from pathlib import Path; import sys; from pneumo_infer.files.atomic_write import write_json;"
     killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a.txt"], check=False)
     assert killed.returncode == -9
     (leftover,) = tmp_path.iterdir()

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from pneumo_infer.csv_files import FORMULA_STARTS, CsvWriter, protect, restore
+from pneumo_infer.files.csv_files import FORMULA_STARTS, CsvWriter, protect, restore
 
 CELLS = [
     "a,b",

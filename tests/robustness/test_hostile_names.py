@@ -13,7 +13,7 @@ from hostile_names import HOSTILE_NAMES
 from infer_command import infer, records, small_film, small_model
 from PIL import Image
 
-from pneumo_infer.csv_files import restore
+from pneumo_infer.files.csv_files import restore
 from pneumo_infer.printable import printable
 
 

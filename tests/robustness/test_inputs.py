@@ -11,8 +11,8 @@ import pytest
 from infer_command import infer, records, small_film, small_model, without_privileges
 
 from pneumo_infer.cli.inputs import NotAFile, expand
-from pneumo_infer.films.folders import find_films
 from pneumo_infer.films.pictures import is_own_picture
+from pneumo_infer.films.search.folders import find_films
 from pneumo_infer.films.source import source_name
 
 

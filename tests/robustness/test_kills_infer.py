@@ -10,7 +10,7 @@ from infer_command import COMMAND, infer, records, small_film, small_model
 from kills import KILLED, killed_runs
 from PIL import Image
 
-from pneumo_infer.atomic_write import PREFIX
+from pneumo_infer.files.atomic_write import PREFIX
 
 FILMS = 60
 KILLS = 100

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from infer_command import COMMAND, infer, records, small_film, small_model
 
-from pneumo_infer.cli.earlier_records import LONGEST_LINE
+from pneumo_infer.cli.resume.earlier_records import LONGEST_LINE
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hostile_names import HOSTILE_NAMES
 from made_films import draw_film
 from PIL import Image
 
-from pneumo_infer.csv_files import restore
+from pneumo_infer.files.csv_files import restore
 from pneumo_train.data.index import IndexedFilm, index_films
 from pneumo_train.data.manifest import MANIFEST, read_manifest, write_manifest
 from pneumo_train.data.prepare import decode_with_progress, report_duplicates, report_split

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from pneumo_infer.csv_files import restore
 from pneumo_infer.errors import PneumoError
+from pneumo_infer.files.csv_files import restore
 from pneumo_train.errors import RunError
 
 MAX_BYTES = 256 * 2**20  # a split of a million films has 100 MB

@@ -14,7 +14,7 @@ from pneumo_export.convert import heatmap_side
 from pneumo_export.errors import ExportError
 from pneumo_export.parity.proof import Proof
 from pneumo_export.pipeline import export_onnx
-from pneumo_infer.atomic_write import atomic_write
+from pneumo_infer.files.atomic_write import atomic_write
 from pneumo_infer.model.checksum import CHECKSUMS
 from pneumo_train.data.decode import DecodedFilms
 from pneumo_train.model.trained import TrainedModel

@@ -15,8 +15,8 @@ from pydicom import uid
 from pydicom.encaps import generate_fragments
 from pydicom.pixels import pixel_array
 
-from pneumo_infer.films.codestreams import require_jpeg_2000_size
-from pneumo_infer.films.jpeg_limits import require_reasonable_scans
+from pneumo_infer.films.bounds.codestreams import require_jpeg_2000_size
+from pneumo_infer.films.bounds.jpeg import require_reasonable_scans
 from pneumo_infer.films.trace import note
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import pydicom
 from pydicom.filereader import read_dataset
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.films.bounded_reader import BoundedReader
+from pneumo_infer.films.bounds.memory import memory_of_grey
+from pneumo_infer.films.bounds.reader import BoundedReader
 from pneumo_infer.films.dicom.decoders import guess_syntax, memory_of_pixels
 from pneumo_infer.films.dicom.structure import KEYWORDS, require_reasonable_attributes
-from pneumo_infer.films.memory import memory_of_grey
 from pneumo_infer.limits import Limits
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from pydantic import TypeAdapter
 
-from pneumo_infer.atomic_write import replacing, write_json
 from pneumo_infer.errors import ImageError
+from pneumo_infer.files.atomic_write import replacing, write_json
 from pneumo_infer.films.preprocess import NETWORK_SIZE, PREPROCESS, read_pixels
 from pneumo_infer.films.raster import Film
 from pneumo_infer.printable import printable

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, Field, StringConstraints
 
-from pneumo_infer.films.folders import find_films, is_system_name
+from pneumo_infer.films.search.folders import find_films, is_system_name
 from pneumo_train.data.label import Label
 from pneumo_train.errors import DataError
 from pneumo_train.side_files import SideFile

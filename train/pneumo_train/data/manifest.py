@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from pneumo_infer.atomic_write import atomic_write
-from pneumo_infer.csv_files import CsvWriter
+from pneumo_infer.files.atomic_write import atomic_write
+from pneumo_infer.files.csv_files import CsvWriter
 from pneumo_train.data.index import IndexedFilm
 from pneumo_train.errors import DataError
 from pneumo_train.side_files import SideFile

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pneumo_infer.atomic_write import atomic_write, write_json
 from pneumo_infer.errors import ModelError
+from pneumo_infer.files.atomic_write import atomic_write, write_json
 from pneumo_train.console import print_line, progress_bar
 from pneumo_train.data.decode import decode_films
 from pneumo_train.data.index import IndexedFilm, Layout, index_films

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumo_infer.atomic_write import replacing
+from pneumo_infer.files.atomic_write import replacing
 
 # The earliest time that a zip entry can have. Keras stores the date of saving in its own metadata.
 EARLIEST = (1980, 1, 1, 0, 0, 0)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.films.folders import find_films, is_film
 from pneumo_infer.films.preprocess import read_pixels
 from pneumo_infer.films.raster import Film
+from pneumo_infer.films.search.folders import find_films, is_film
 from pneumo_train.errors import DataError
 
 

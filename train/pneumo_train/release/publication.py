@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pneumo_infer.atomic_write import atomic_write
 from pneumo_infer.cli.interrupts import holding_interrupts
-from pneumo_infer.file_lock import lock_if_supported, try_lock
+from pneumo_infer.files.atomic_write import atomic_write
+from pneumo_infer.files.file_lock import lock_if_supported, try_lock
 from pneumo_infer.model.checksum import CHECKSUMS, INCOMPLETE, file_digest, read_checksums
 
 PREFIX = ".publish-"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pneumo_infer.atomic_write import write_json
+from pneumo_infer.files.atomic_write import write_json
 from pneumo_infer.model.checksum import CHECKSUMS
 from pneumo_train.data.manifest import MANIFEST
 from pneumo_train.errors import RunError

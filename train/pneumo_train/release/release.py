@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from pneumo_infer import __version__
-from pneumo_infer.atomic_write import atomic_write, write_json
-from pneumo_infer.csv_files import CsvWriter
+from pneumo_infer.files.atomic_write import atomic_write, write_json
+from pneumo_infer.files.csv_files import CsvWriter
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
 from pneumo_train.console import progress_bar

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 
-from pneumo_infer.atomic_write import atomic_write, write_json
+from pneumo_infer.files.atomic_write import atomic_write, write_json
 from pneumo_train.errors import RecipeError, RunError
 from pneumo_train.evaluation.corruptions import worst_corruptions
 from pneumo_train.model.description import ModelDescription

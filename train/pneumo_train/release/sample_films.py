@@ -17,7 +17,7 @@ from PIL import Image
 from sklearn.decomposition import PCA
 
 from pneumo_infer import Classifier
-from pneumo_infer.atomic_write import replacing
+from pneumo_infer.files.atomic_write import replacing
 from pneumo_infer.films.preprocess import NETWORK_SIZE
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from pneumo_infer.atomic_write import replacing
+from pneumo_infer.files.atomic_write import replacing
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.info import LABELS
 from pneumo_train.model.calibration import Reliability, Scores

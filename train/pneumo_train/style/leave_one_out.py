@@ -23,7 +23,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pneumo_infer.atomic_write import write_json
+from pneumo_infer.files.atomic_write import write_json
 from pneumo_infer.model.info import LABELS
 from pneumo_train.console import print_line
 from pneumo_train.errors import DataError, RunError

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import keras
 from pydantic import BaseModel, ConfigDict, Field
 
-from pneumo_infer.atomic_write import atomic_write, write_json
-from pneumo_infer.csv_files import CsvWriter
+from pneumo_infer.files.atomic_write import atomic_write, write_json
+from pneumo_infer.files.csv_files import CsvWriter
 from pneumo_train.errors import RunError, first_line
 from pneumo_train.model.load_keras import load_keras
 from pneumo_train.recipe import Phase

@@ -10,8 +10,8 @@ from typing import Any
 
 import keras
 
-from pneumo_infer.atomic_write import write_json
 from pneumo_infer.cpu_count import cpu_count
+from pneumo_infer.files.atomic_write import write_json
 from pneumo_train.side_files import SideFile
 
 ENVIRONMENT_FILE = "environment.json"

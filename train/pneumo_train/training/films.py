@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pneumo_infer.atomic_write import write_json
+from pneumo_infer.files.atomic_write import write_json
 from pneumo_train.console import print_line
 from pneumo_train.data.decode import DecodedFilms, select_films
 from pneumo_train.data.index import IndexedFilm, index_films

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pneumo_infer.atomic_write import atomic_write, write_json
+from pneumo_infer.files.atomic_write import atomic_write, write_json
 from pneumo_train.console import print_line
 from pneumo_train.data.batches import training_films
 from pneumo_train.errors import RunError

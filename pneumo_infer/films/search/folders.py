@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pneumo_infer.atomic_write import is_device_or_pipe
+from pneumo_infer.files.atomic_write import is_device_or_pipe
 from pneumo_infer.films.dicom.file import MAGIC, MAGIC_OFFSET
 from pneumo_infer.films.pictures import is_own_picture, read_start
 from pneumo_infer.films.raster import FILE_SUFFIXES

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from pneumo_infer.atomic_write import atomic_write, is_device_or_pipe
-from pneumo_infer.cli.records import Format
+from pneumo_infer.cli.output.records import Format
 from pneumo_infer.cli.streams import open_standard_output
 from pneumo_infer.errors import PneumoError
+from pneumo_infer.files.atomic_write import atomic_write, is_device_or_pipe
 
 
 @dataclass(slots=True)

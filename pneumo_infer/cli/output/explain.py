@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pneumo_infer.cli.overlays import overlay_path
-from pneumo_infer.cli.records import Format, to_json
+from pneumo_infer.cli.output.overlays import overlay_path
+from pneumo_infer.cli.output.records import Format, to_json
 from pneumo_infer.errors import ImageError
 from pneumo_infer.films.dicom.header import contradictions
 from pneumo_infer.films.pictures import save_picture

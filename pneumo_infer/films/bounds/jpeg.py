@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pneumo_infer.errors import ImageError
-from pneumo_infer.films.bounded_reader import MAX_HEADER_BYTES
-from pneumo_infer.films.exif_limits import EXIF, require_reasonable_exif
+from pneumo_infer.films.bounds.exif import EXIF, require_reasonable_exif
+from pneumo_infer.films.bounds.reader import MAX_HEADER_BYTES
 
 START_OF_IMAGE, START_OF_SCAN, APPLICATION_1 = b"\xff\xd8", b"\xff\xda", b"\xff\xe1"
 # Progressive files of common encoders have about ten scans. libjpeg goes through the whole film again for each.

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 
-from pneumo_infer.films.folders import walk
+from pneumo_infer.films.search.folders import walk
 
 RECURSIVE = "**"
 

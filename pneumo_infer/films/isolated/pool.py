@@ -24,7 +24,7 @@ from pneumo_infer.films.preprocess import NETWORK_SIZE, NetworkInput, read_netwo
 from pneumo_infer.films.source import FilmSource, read_bytes, source_name
 from pneumo_infer.limits import Limits
 
-PROGRAM = "import sys; sys.path[:] = {path!r}; from pneumo_infer.films.worker import main; main()"
+PROGRAM = "import sys; sys.path[:] = {path!r}; from pneumo_infer.films.isolated.worker import main; main()"
 REMEDY = "export the film again, or raise the limit"
 
 

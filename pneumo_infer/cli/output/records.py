@@ -8,9 +8,9 @@ from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pneumo_infer.cli.console import HEADER, table_row
 from pneumo_infer.cli.interrupts import holding_interrupts
-from pneumo_infer.csv_files import CsvWriter
+from pneumo_infer.cli.output.console import HEADER, table_row
+from pneumo_infer.files.csv_files import CsvWriter
 from pneumo_infer.prediction import RECORD_FIELDS
 from pneumo_infer.printable import printable
 

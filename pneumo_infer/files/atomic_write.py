@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-from pneumo_infer.file_lock import lock_if_supported, try_lock
+from pneumo_infer.files.file_lock import lock_if_supported, try_lock
 
 # The name starts with a dot, so folder scans skip it, and is short enough for any file system.
 PREFIX = ".pneumo-tmp-"

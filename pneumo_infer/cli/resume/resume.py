@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from pneumo_infer.atomic_write import is_device_or_pipe, replacing
-from pneumo_infer.cli.console import warn
-from pneumo_infer.cli.earlier_records import Line, NotARecordError, parse_record, read_lines
 from pneumo_infer.cli.inputs import STDIN, Identities
+from pneumo_infer.cli.output.console import warn
+from pneumo_infer.cli.resume.earlier_records import Line, NotARecordError, parse_record, read_lines
 from pneumo_infer.errors import PneumoError
-from pneumo_infer.file_lock import lock_if_supported
-from pneumo_infer.films.file_state import FileState, file_state
+from pneumo_infer.files.atomic_write import is_device_or_pipe, replacing
+from pneumo_infer.files.file_lock import lock_if_supported
+from pneumo_infer.films.search.file_state import FileState, file_state
 from pneumo_infer.films.source import source_name
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Write and lock files."""

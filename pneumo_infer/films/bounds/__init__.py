@@ -1,0 +1,1 @@
+"""Bounds on what a film file may cost, checked before it is decoded."""

@@ -1,0 +1,1 @@
+"""Find films in folders."""
