@@ -53,7 +53,7 @@ def compare(
     (ours, our_peak), (theirs, their_peak) = (
         [statistics.median(f) for f in zip(*found[k], strict=True)] for k in found
     )
-    from pneumo_train.recipe import read_recipe
+    from pneumo_train.recipe_files import read_recipe
 
     publish(
         "kept_memory",
@@ -82,7 +82,7 @@ def _time_epoch(recipe_name: str, number: int, batches: int) -> float:
         import keras
     from pneumo_train.data.batches import FilmBatches
     from pneumo_train.model.network import build_training_model, build_trunk, set_trainable
-    from pneumo_train.recipe import read_recipe
+    from pneumo_train.recipe_files import read_recipe
 
     recipe = read_recipe(recipe_name)
     phase = recipe.phases[number]

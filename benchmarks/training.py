@@ -54,7 +54,7 @@ def compare_feeds(data: Path, recipe_name: str, batches: int, rounds: int) -> li
     """Time interleaved epochs of each feed and compare them."""
     with import_quietly():
         import keras
-    from pneumo_train.recipe import read_recipe
+    from pneumo_train.recipe_files import read_recipe
 
     keras.utils.set_random_seed(0)
     recipe = read_recipe(recipe_name)

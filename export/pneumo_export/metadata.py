@@ -10,7 +10,7 @@ from pneumo_infer import __version__
 from pneumo_infer.drift.reference import Reference
 from pneumo_infer.films.preprocess import PREPROCESS
 from pneumo_infer.model.contract import SCHEMA
-from pneumo_train.model.description import FileDescription
+from pneumo_train.model.file_description import FileDescription
 from pneumo_train.model.trained import TrainedModel
 
 INTENDED_USE = (

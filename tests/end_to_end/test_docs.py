@@ -30,7 +30,7 @@ from small_models import METADATA, write_model
 import pneumo_infer
 from pneumo_infer.drift.reference import measure_reference
 from pneumo_infer.model.contract import METADATA_KEYS
-from pneumo_train.recipe import read_recipe
+from pneumo_train.recipe_files import read_recipe
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(pneumo_infer.__file__).parent

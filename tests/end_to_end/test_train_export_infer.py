@@ -12,7 +12,7 @@ from PIL import Image
 from tiny_training import TinyTraining, read_csv
 
 from pneumo_infer import Classifier
-from pneumo_train.recipe import read_recipe
+from pneumo_train.recipe_files import read_recipe
 
 
 def test_a_run_folder_is_complete(tiny_run: Path, tiny: TinyTraining) -> None:

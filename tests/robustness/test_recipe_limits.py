@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pneumo_train.errors import RecipeError
-from pneumo_train.recipe import read_recipe
+from pneumo_train.recipe_files import read_recipe
 
 
 @pytest.mark.parametrize(

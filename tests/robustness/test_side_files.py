@@ -14,7 +14,7 @@ from pneumo_train import side_files
 from pneumo_train.data.index import read_patients
 from pneumo_train.data.manifest import read_manifest
 from pneumo_train.errors import DataError, RecipeError, RunError
-from pneumo_train.recipe import read_recipe
+from pneumo_train.recipe_files import read_recipe
 from pneumo_train.side_files import SideFile
 from pneumo_train.training.history import EpochRow, read_history
 

@@ -8,7 +8,7 @@ from made_films import write_chest_xray
 from typer.testing import CliRunner
 
 from pneumo_train.commands import app
-from pneumo_train.recipe import read_recipe
+from pneumo_train.recipe_files import read_recipe
 
 
 def invoke(*arguments: str | Path) -> tuple[int, str]:

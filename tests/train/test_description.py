@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pneumo_infer import ModelError
-from pneumo_train.model.description import FileDescription, ModelDescription
+from pneumo_train.model.description import ModelDescription
+from pneumo_train.model.file_description import FileDescription
 from pneumo_train.model.trained import read_description
 
 

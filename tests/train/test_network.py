@@ -25,7 +25,8 @@ from pneumo_train.model.network import (
     set_trainable,
 )
 from pneumo_train.ood.detector import OodDetector
-from pneumo_train.recipe import Augment, Network, Phase, builtin_recipes
+from pneumo_train.recipe import Augment, Network, Phase
+from pneumo_train.recipe_files import builtin_recipes
 
 PLAIN = Network(backbone="resnet50", scaling="imagenet", dropout=0.3)
 

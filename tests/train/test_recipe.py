@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pneumo_train.errors import RecipeError
-from pneumo_train.recipe import builtin_recipes, read_recipe
+from pneumo_train.recipe_files import builtin_recipes, read_recipe
 
 OWN = """
 summary = "a recipe of one's own"

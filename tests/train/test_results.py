@@ -11,7 +11,7 @@ import pytest
 from tiny_training import TinyTraining, read_csv
 
 from pneumo_train.errors import RunError
-from pneumo_train.recipe import read_recipe
+from pneumo_train.recipe_files import read_recipe
 from pneumo_train.release.results import Row, read_row, render, write_results
 
 SEEDED = Row("finetune", "", [], 1, {"validation": {"AUC": 0.99, "ECE": 0.02}}, 8, ["head 1 at 64 px"], 6, "w", 3, "c")

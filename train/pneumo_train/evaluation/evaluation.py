@@ -24,7 +24,7 @@ from pneumo_train.evaluation.metrics import (
 )
 from pneumo_train.evaluation.scorer import Scored, Scorer
 from pneumo_train.model.calibration import Scores, calibration_error_by_chance
-from pneumo_train.model.description import UncertainBand
+from pneumo_train.model.file_description import UncertainBand
 from pneumo_train.ood.metrics import measure_ood, share_flagged
 from pneumo_train.style.acquisition import StyleScores
 from pneumo_train.style.metrics import measure_own_style

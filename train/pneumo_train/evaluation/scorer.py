@@ -13,7 +13,7 @@ from pneumo_infer.model.contract import describe
 from pneumo_infer.model.session import open_session
 from pneumo_train.data.chunks import in_batches
 from pneumo_train.model.calibration import Scores
-from pneumo_train.model.description import FileDescription
+from pneumo_train.model.file_description import FileDescription
 from pneumo_train.model.network import heatmaps_of
 from pneumo_train.model.trained import load_trained
 

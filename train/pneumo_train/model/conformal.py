@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_train.model.calibration import Scores
-from pneumo_train.model.description import UncertainBand
+from pneumo_train.model.file_description import UncertainBand
 
 ERROR_RATE = 0.05
 

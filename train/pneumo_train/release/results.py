@@ -16,7 +16,8 @@ from pneumo_train.evaluation.corruptions import worst_corruptions
 from pneumo_train.model.description import ModelDescription
 from pneumo_train.model.network import weights_name
 from pneumo_train.model.trained import MODEL_FILE, description_of, read_description
-from pneumo_train.recipe import Recipe, builtin_recipes, name_layers, read_recipe
+from pneumo_train.recipe import Recipe, name_layers
+from pneumo_train.recipe_files import builtin_recipes, read_recipe
 from pneumo_train.side_files import SideFile
 from pneumo_train.training.history import read_history
 from pneumo_train.training.options import RunOptions, read_options, read_own_recipe

@@ -11,7 +11,8 @@ from pydantic import ConfigDict
 from pneumo_infer import __version__
 from pneumo_train.data.index import Layout, parse_class_folders, read_patients
 from pneumo_train.errors import RecipeError, RunError
-from pneumo_train.recipe import Recipe, read_recipe
+from pneumo_train.recipe import Recipe
+from pneumo_train.recipe_files import read_recipe
 from pneumo_train.side_files import SideFile
 from pneumo_train.training.devices import Distribute
 
