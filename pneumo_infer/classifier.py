@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumo_infer.cpu_count import cpu_count
-from pneumo_infer.errors import ImageError, ModelError
-from pneumo_infer.films.dicom.header import FilmHeader, contradictions
+from pneumo_infer.decision import decide, resolve_threshold
+from pneumo_infer.errors import ImageError
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import NetworkInput, fill_up, read_network_input
 from pneumo_infer.films.search.file_state import FileState, file_state
 from pneumo_infer.films.source import FilmSource, source_name
 from pneumo_infer.limits import LIMITS, Limits
 from pneumo_infer.model.contract import describe
-from pneumo_infer.model.info import LABELS, OUTPUTS, ModelInfo
+from pneumo_infer.model.info import OUTPUTS
 from pneumo_infer.model.outputs import check_outputs
 from pneumo_infer.model.session import Device, open_session
-from pneumo_infer.prediction import HEADER, NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTAIN, Prediction
+from pneumo_infer.prediction import Prediction
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -98,7 +98,7 @@ class Classifier:
         self._workers = _start_workers(limits) if isolate else None
         self._read = self._workers.read if self._workers else partial(read_network_input, limits=limits)
         self.model = describe(opened)
-        self.threshold, self.operating_point = _resolve_threshold(self.model, threshold)
+        self.threshold, self.operating_point = resolve_threshold(self.model, threshold)
 
     def predict(self, film: FilmSource) -> Prediction:
         """Classify one film.
@@ -174,35 +174,15 @@ class Classifier:
             ]
 
     def _prediction(self, name: str, film: NetworkInput, outputs: dict[str, NDArray[np.float32]]) -> Prediction:
-        probability = float(outputs["probability"])
-        distance = float(outputs["domain_distance"])
-        in_domain = distance <= self.model.domain_limit
-        reason = self._reason_for_review(probability, in_domain, film.header)
-        label = LABELS[probability >= self.threshold]
+        probability, distance = float(outputs["probability"]), float(outputs["domain_distance"])
         return Prediction(
             path=name,
-            outcome=NEEDS_REVIEW if reason else label,
-            reason=reason,
-            label=label,
             probability=probability,
-            threshold=self.threshold,
-            operating_point=self.operating_point,
-            in_domain=in_domain,
             domain_distance=distance,
             heatmap=film.place(outputs["heatmap"]),
-            model=self.model.path.name,
-            device=self.device,
-            model_sha256=self.model.sha256,
-            model_provenance=self.model.provenance.value,
+            **decide(self.model, self.threshold, probability, distance, film.header)._asdict(),
+            **self._common_fields(),
         )
-
-    def _reason_for_review(self, probability: float, in_domain: bool, header: FilmHeader | None) -> str | None:
-        if header is not None and contradictions(header, self.model.population):
-            return HEADER
-        if not in_domain:  # checked first, because the probability of such a film is meaningless
-            return OUT_OF_DOMAIN
-        low, high = self.model.uncertain_band or (np.inf, -np.inf)
-        return UNCERTAIN if low <= probability <= high else None
 
     def _unreadable(self, name: str, error: ImageError) -> Prediction:
         return Prediction(
@@ -211,17 +191,22 @@ class Classifier:
             reason=None,
             label=None,
             probability=None,
-            threshold=self.threshold,
-            operating_point=self.operating_point,
             in_domain=None,
             domain_distance=None,
             heatmap=None,
-            model=self.model.path.name,
-            device=self.device,
             error=error,
-            model_sha256=self.model.sha256,
-            model_provenance=self.model.provenance.value,
+            **self._common_fields(),
         )
+
+    def _common_fields(self) -> dict[str, Any]:
+        return {
+            "threshold": self.threshold,
+            "operating_point": self.operating_point,
+            "model": self.model.path.name,
+            "device": self.device,
+            "model_sha256": self.model.sha256,
+            "model_provenance": self.model.provenance.value,
+        }
 
     def _open_session(self) -> InferenceSession:
         if self._session is None:
@@ -277,12 +262,3 @@ def _start_workers(limits: Limits) -> Workers:
     from pneumo_infer.films.isolated.pool import Workers  # starting without them takes less time
 
     return Workers(limits)
-
-
-def _resolve_threshold(model: ModelInfo, threshold: float | str | None) -> tuple[float, str | None]:
-    if threshold is None or isinstance(threshold, str):
-        point = model.operating_point(threshold)
-        return point.threshold, point.name
-    if not 0.0 <= threshold <= 1.0:
-        raise ModelError(f"threshold {threshold}", "not a probability", "give a number from 0 to 1")
-    return float(threshold), None
