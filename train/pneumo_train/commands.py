@@ -79,7 +79,7 @@ def train(
         if resume:
             run.resume_run(folder)
             return
-        parsed = _load("recipe").read_recipe(recipe, settings or [])
+        parsed = _load("recipe_files").read_recipe(recipe, settings or [])
         options = _load("training.options").RunOptions(
             data=str(data.resolve()),
             recipe=recipe,
@@ -119,7 +119,7 @@ def leave_one_style_out(
     """Train once per acquisition style, without its NORMAL films, and evaluate on these films."""
     folder = output or Path("runs") / f"styles-{Path(recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
     with exit_codes(PROGRAM, lambda: f"to resume, run the same command with --output {folder}"):
-        study, parsed = _load("style.leave_one_out"), _load("recipe").read_recipe(recipe, settings or [])
+        study, parsed = _load("style.leave_one_out"), _load("recipe_files").read_recipe(recipe, settings or [])
         options = _load("training.options").RunOptions(
             data=str(data.resolve()),
             recipe=recipe,
@@ -139,7 +139,7 @@ def leave_one_style_out(
 def recipes() -> None:
     """List the built-in recipes."""
     with exit_codes(PROGRAM):
-        for name, recipe in _load("recipe").builtin_recipes().items():
+        for name, recipe in _load("recipe_files").builtin_recipes().items():
             echo(f"{name:12} {recipe.summary}")
 
 
