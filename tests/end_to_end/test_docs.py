@@ -61,7 +61,7 @@ FOREIGN = (
     "python3",
     "ruff",
 )
-FOREIGN_OPTIONS = {"--all-files", "--cov", "--depth", "--unzip"}
+FOREIGN_OPTIONS = {"--all-files", "--collect-data", "--cov", "--depth", "--unzip"}
 
 
 @dataclass(frozen=True, slots=True)
