@@ -1,6 +1,6 @@
 """Trainings, exports and publications that are killed at random moments.
 
-PNEUMO_KILLS is the number of kills of each program (3 by default).
+Set PNEUMO_KILLS to the number of kills of each program. Unset, the tests are skipped: even three kills take ten minutes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from pneumo_infer import ModelError
 from pneumo_infer.model.checksum import file_digest, verify
 from pneumo_train.errors import RunError
 from pneumo_train.model.trained import load_trained
+from pneumo_train.training import fit  # noqa: F401  # registers the layers in checkpoints
 
-pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("PNEUMO_KILLS", "3"))
+KILLS = int(os.environ.get("PNEUMO_KILLS", "0"))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not KILLS, reason="PNEUMO_KILLS is not set; it takes ten minutes")]
 METRICS = ("loss", "val_loss", "val_auc", "learning_rate")
 
 
