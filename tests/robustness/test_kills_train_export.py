@@ -1,6 +1,6 @@
 """Trainings, exports and publications that are killed at random moments.
 
-Set PNEUMO_KILLS to the number of kills of each program. Unset, the tests are skipped: even three kills take ten minutes.
+Set PNEUMO_KILLS to the number of kills of each program. Unset, the tests are skipped: three kills take ten minutes.
 """
 
 from __future__ import annotations
