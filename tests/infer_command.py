@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +36,23 @@ def small_film(path: Path, grey: int = 100) -> Path:
 def infer(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run the command; options as for subprocess.run."""
     return subprocess.run([*COMMAND, *arguments], check=False, timeout=300, **{"capture_output": True, **options})
+
+
+def in_a_terminal(*arguments: str | Path, exit_code: int = 0, cwd: Path | None = None, **environment: str) -> str:
+    """Run the command with a terminal for its output and more environment variables, and return what was sent to it."""
+    ours, theirs = pty.openpty()
+    variables = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | environment
+    with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, stderr=theirs, env=variables, cwd=cwd) as process:
+        os.close(theirs)
+        sent = b""
+        try:
+            while piece := os.read(ours, 4096):
+                sent += piece
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        os.close(ours)
+    assert process.returncode == exit_code
+    return sent.decode()
 
 
 def without_privileges() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pneumo_infer.classifier import Classifier
-    from pneumo_infer.cli.output.formats import Destination
+    from pneumo_infer.cli.output.destination import Destination
     from pneumo_infer.films.source import FilmSource
 
 RECORDS_SUFFIX = ".jsonl"

@@ -37,7 +37,7 @@ class CsvWriter:
 def protect(cell: str) -> str:
     """Put `'` in front of a cell that a spreadsheet would take for a formula, and of one that starts with `'`.
 
-    A single character, such as `-`, is no formula and stays as it is. `restore` reverses this.
+    A single character, such as `-`, is not a formula and stays as it is. `restore` reverses this.
     """
     return f"{QUOTE}{cell}" if len(cell) > 1 and cell.startswith((*FORMULA_STARTS, QUOTE)) else cell
 

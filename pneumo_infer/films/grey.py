@@ -75,7 +75,7 @@ def _without_transparency(image: Image.Image) -> Image.Image:
 def _deep_to_grey(image: Image.Image, name: str) -> Image.Image:
     tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
     declared = tags.get(TIFF_BITS, (16,))[0]
-    # Pillow knows no unsigned pixels of 32 bits.
+    # Pillow has no mode for unsigned pixels of 32 bits.
     unsigned = declared == 32 and tags.get(TIFF_SAMPLE_FORMAT, (UNSIGNED,))[0] == UNSIGNED
 
     def pixels(strip: Image.Image) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from pneumo_infer.films.bounds.webp import require_reasonable_webp
 from pneumo_infer.films.dicom import file as dicom
 from pneumo_infer.films.dicom.header import FilmHeader
 from pneumo_infer.films.grey import orientation_of, to_eight_bits, to_grey, upright, white_of
-from pneumo_infer.films.isolation import isolated
+from pneumo_infer.films.host_settings import isolated
 from pneumo_infer.films.source import FilmSource, read_bytes, source_name
 from pneumo_infer.films.trace import note
 from pneumo_infer.limits import LIMITS, Limits

@@ -32,7 +32,7 @@ def source_name(source: FilmSource) -> str:
 
 
 def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, limits: Limits) -> bytes:
-    """Read a file, or what is left of a binary stream.
+    """Read a file, or the rest of a binary stream.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def listed_digest(path: Path) -> str | None:
     Returns
     -------
     str or None
-        The hexadecimal digest, or None if there is no SHA256SUMS or it does not list the file.
+        The digest in hexadecimal. None if SHA256SUMS does not exist or does not list the file.
 
     Raises
     ------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from infer_command import COMMAND, in_a_terminal
 from PIL import Image
 
 from pneumo_infer.cli.command import SAMPLES
@@ -21,7 +21,7 @@ from pneumo_infer.cli.output.overlays import overlay_path
 from pneumo_infer.prediction import RECORD_FIELDS
 
 NORMAL, PNEUMONIA = SAMPLES / "normal.png", SAMPLES / "pneumonia.png"
-COMMAND = [sys.executable, "-m", "pneumo_infer"]
+TERMINAL = {"TERM": "xterm-256color", "COLUMNS": "100"}
 
 
 def run(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
@@ -138,26 +138,8 @@ def test_overlays_that_cannot_be_written_do_not_stop_the_films(tmp_path: Path) -
     assert done.stderr.count("cannot be written") == 2
 
 
-def in_a_terminal(*arguments: str | Path) -> str:
-    """Run the command with a terminal for its output, and return what that was sent."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
-    environment.pop("NO_COLOR", None)
-    process = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    sent = b""
-    try:
-        while piece := os.read(ours, 4096):
-            sent += piece
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    os.close(ours)
-    assert process.wait() == 0
-    return sent.decode()
-
-
 def test_a_terminal_gets_colours_and_a_bar(folder: Path) -> None:
-    sent = in_a_terminal(folder)
+    sent = in_a_terminal(folder, **TERMINAL)
     assert "\x1b[32mNORMAL" in sent
     rows = [line for line in sent.replace("\r", "\n").splitlines() if ".png" in line]
     assert rows
@@ -168,7 +150,7 @@ def test_a_terminal_gets_colours_and_a_bar(folder: Path) -> None:
 
 
 def test_few_films_get_no_bar() -> None:
-    assert "/2" not in in_a_terminal("--demo").split(" films in ")[0]
+    assert "/2" not in in_a_terminal("--demo", **TERMINAL).split(" films in ")[0]
 
 
 def test_settings_from_the_environment(tmp_path: Path) -> None:

@@ -130,10 +130,9 @@ def prepare(fp32: Path, prepared: Path, ranges: Path, films: Film, choice: Quant
     ir.save(model, prepared)
     quant_pre_process(str(prepared), str(prepared), skip_symbolic_shape=True)
     model = ir.load(prepared)
+    # Only now, because quant_pre_process has merged batch normalisation into the convolutions.
     if choice.rearranged:
-        join_shortcuts(
-            model
-        )  # only now, because quant_pre_process has merged batch normalisation into the convolutions
+        join_shortcuts(model)
     normalise_names(model)
     ir.save(model, prepared)
     write_ranges(prepared, ranges, films, QUANTISED_OPERATORS, METHODS[choice.method], choice.percentile)

@@ -133,7 +133,7 @@ def _read_records(file: BinaryIO, path: Path, classifier: Classifier) -> Records
 
 
 def _is_torn(line: Line, records: Records) -> bool:
-    """Return whether a last line is what is left of a record, rather than of a file that was named by mistake."""
+    """Return whether a last line is the start of a record, rather than part of a file that was named by mistake."""
     if line.is_whole:
         return bool(records.lines) and b"\0" in line.content  # as some file systems fill what was not written
     return bool(records.lines) or RECORD_START.startswith(line.content[: len(RECORD_START)])

@@ -27,7 +27,7 @@ def require_reasonable_exif(exif: bytes, name: str) -> None:
         (start,) = struct.unpack_from(f"{order}I", exif, 4)
         (count,) = struct.unpack_from(f"{order}H", exif, start)
     except struct.error:
-        return  # damaged, which matters to nobody
+        return  # damaged metadata do not matter, because the film can be read without them
     directory = exif[start + 2 : start + 2 + count * ENTRY_SIZE]
     entries = struct.iter_unpack(f"{order}HHII", directory[: len(directory) // ENTRY_SIZE * ENTRY_SIZE])
     size = sum(number * TYPE_BYTES[kind] for _tag, kind, number, _value in entries if kind < len(TYPE_BYTES))

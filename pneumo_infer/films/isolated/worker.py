@@ -1,4 +1,4 @@
-"""Read films in a process whose memory and CPU time are limited; `workers` starts it and talks to it.
+"""Read films in a process whose memory and CPU time are limited; `pool` starts it and talks to it.
 
 A request is a line with the size of a film in bytes, and these bytes. An answer is a line of JSON, followed by the
 pixels if the film was read. The film may be hostile and the process damaged by it, so nothing is pickled.
@@ -27,7 +27,7 @@ def main() -> None:
     """Answer requests from standard input until it is closed. The first argument has the limits as JSON."""
     limits = Limits(**json.loads(sys.argv[1]))
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # so that what a library prints is not taken for an answer
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit(resource.RLIMIT_DATA, _data_size() + limits.memory + SPARE_MEMORY)
     while size := sys.stdin.buffer.readline():

@@ -16,7 +16,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
 from pneumo_infer import ImageError
-from pneumo_infer.films.isolation import isolated
+from pneumo_infer.films.host_settings import isolated
 from pneumo_infer.films.raster import read_film
 
 FILM = draw_film(0, height=300, width=300)
