@@ -34,9 +34,17 @@ def workers() -> Iterator[Workers]:
     workers.close()
 
 
-def children() -> list[int]:
-    # A child belongs to the thread that has started it.
-    return [int(child) for task in Path("/proc/self/task").glob("*/children") for child in task.read_text().split()]
+def workers_running() -> list[int]:
+    # A child belongs to the thread that has started it; other tests may have left children of other kinds.
+    children = [child for task in Path("/proc/self/task").glob("*/children") for child in task.read_text().split()]
+    return [int(child) for child in children if b"isolated.worker" in _command(child)]
+
+
+def _command(process: str) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # ended since it was listed
+        return b""
 
 
 def test_a_worker_reads_what_this_process_reads(workers: Workers, tmp_path: Path) -> None:
@@ -47,9 +55,9 @@ def test_a_worker_reads_what_this_process_reads(workers: Workers, tmp_path: Path
         found, expected = workers.read(source), read_network_input(FILM if source is not dicom else dicom)
         np.testing.assert_array_equal(found.pixels, expected.pixels)
         assert (found.crop, found.header) == (expected.crop, expected.header)
-    assert len(children()) == 1
+    assert len(workers_running()) == 1
     workers.close()
-    assert not children()
+    assert not workers_running()
 
 
 def test_errors_name_the_film(workers: Workers, tmp_path: Path) -> None:
@@ -96,7 +104,7 @@ def test_every_film_has_a_record_though_workers_are_killed(tmp_path: Path) -> No
     with Classifier(device="cpu", threads=2, isolate=True) as classifier:
         for prediction in classifier.predict_many(films, batch_size=4):
             predictions.append(prediction)
-            if choose.random() < 0.1 and (workers := children()):
+            if choose.random() < 0.1 and (workers := workers_running()):
                 time.sleep(choose.uniform(0.0, 0.05))
                 os.kill(choose.choice(workers), signal.SIGKILL)
                 killed += 1
@@ -127,9 +135,9 @@ def test_a_fork_starts_workers_of_its_own(workers: Workers) -> None:
 def test_workers_end_with_the_program() -> None:
     workers = Workers(Limits())
     workers.read(FILM)
-    assert children()
+    assert workers_running()
     del workers
     deadline = time.monotonic() + 10
-    while children() and time.monotonic() < deadline:
+    while workers_running() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not children()
+    assert not workers_running()
