@@ -1,0 +1,5 @@
+"""Run the services with `python -m pneumo_infer.serve`."""
+
+from pneumo_infer.serve.cli import main
+
+main()

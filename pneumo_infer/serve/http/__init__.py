@@ -1,0 +1,1 @@
+"""The HTTP service: predictions, overlays, model, health, metrics, and a page for people."""
