@@ -62,6 +62,19 @@ def test_warnings_as_errors_do_not_change_what_is_read(strict_host: None) -> Non
         warnings.warn("of the host", UserWarning, stacklevel=1)
 
 
+def test_libtiff_prints_nothing_about_a_film_and_all_for_the_host(capfd: pytest.CaptureFixture[str]) -> None:
+    file = io.BytesIO()
+    Image.fromarray(FILM).save(file, "TIFF", compression="tiff_lzw")
+    damaged = bytearray(file.getvalue())
+    damaged[300:400] = bytes(255 - byte for byte in damaged[300:400])
+    with pytest.raises(ImageError, match="damaged or truncated"):
+        read_film(bytes(damaged))
+    assert capfd.readouterr().err == ""
+    with pytest.raises(OSError, match="decoder error"):
+        Image.open(io.BytesIO(damaged)).load()
+    assert "code not yet in table" in capfd.readouterr().err
+
+
 def test_filters_are_restored_after_many_readers() -> None:
     before = list(warnings.filters)
     whole = encode("JPEG")
