@@ -53,6 +53,28 @@ def to_grey(image: Image.Image, name: str) -> Image.Image:
     return image if image.mode == "L" else image.convert("L")
 
 
+def keeps_high_bytes(image: Image.Image) -> bool:
+    """Whether Pillow will decode the high byte of each sample only, since it has no colour of more than 8 bits."""
+    tiles = getattr(image, "tile", None)
+    if not tiles or image.mode not in ("RGB", "RGBA"):
+        return False
+    options = tiles[0][3]
+    return ";16" in str(options[0] if isinstance(options, tuple) else options)
+
+
+def require_full_range(high_bytes: Image.Image, name: str) -> None:
+    """Refuse 16-bit colour that uses at most 14 bits: what is left of it is too dark, and has few greys.
+
+    Raises
+    ------
+    ImageError
+        The film is of this kind.
+    """
+    extrema: Any = high_bytes.getextrema()
+    if max(high for _low, high in extrema[:3]) < 2 ** (14 - 8):
+        raise ImageError(name, "16-bit colour that uses at most 14 bits", "save it in grey, or scale it to 16 bits")
+
+
 def _parts(image: Image.Image) -> Iterator[Image.Image]:
     for rows in strips(*image.size):
         yield image.crop((0, rows.start, image.width, rows.stop))

@@ -17,7 +17,15 @@ from pneumo_infer.films.bounds.reader import BoundedReader
 from pneumo_infer.films.bounds.webp import require_reasonable_webp
 from pneumo_infer.films.dicom import file as dicom
 from pneumo_infer.films.dicom.header import FilmHeader
-from pneumo_infer.films.grey import orientation_of, to_eight_bits, to_grey, upright, white_of
+from pneumo_infer.films.grey import (
+    keeps_high_bytes,
+    orientation_of,
+    require_full_range,
+    to_eight_bits,
+    to_grey,
+    upright,
+    white_of,
+)
 from pneumo_infer.films.host_settings import isolated
 from pneumo_infer.films.source import FilmSource, read_bytes, source_name
 from pneumo_infer.films.trace import note
@@ -40,7 +48,8 @@ def read_film(source: FilmSource, limits: Limits = LIMITS, least_side: int | Non
         extra `dicom`), as a path, bytes or a binary stream positioned at its start; a Pillow image; or an array of
         shape (H, W) or (H, W, 1|3). White is 255 in uint8, True in bool and 1 in floating-point arrays. In larger
         integers, white is the largest value of the depth in use: the smallest of 8, 10, 12, 14 and 16 bits that holds
-        the film's maximum, because such files usually hold detector pixels of fewer bits.
+        the film's maximum, because such files usually hold detector pixels of fewer bits. 16-bit colour in PNG and TIFF
+        must use 16 bits.
     limits
         Size limits.
     least_side
@@ -138,7 +147,10 @@ def _has_frames(image: Image.Image) -> bool:
 def _decode(image: Image.Image, name: str, limits: Limits) -> Image.Image:
     try:
         limits.require_pixels(*image.size, name)
+        high_bytes = keeps_high_bytes(image)
         image.load()
+        if high_bytes:
+            require_full_range(image, name)
         return upright(to_grey(image, name), orientation_of(image, name))
     except ImageError:
         raise

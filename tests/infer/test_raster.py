@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
@@ -132,6 +135,30 @@ def test_deep_tiffs(film: Film) -> None:
     black_is_zero_tag, white_is_zero_tag = (struct.pack("<HHIH", 262, 3, 1, polarity) for polarity in (1, 0))
     assert encoded.count(black_is_zero_tag) == 1
     np.testing.assert_array_equal(read_film(encoded.replace(black_is_zero_tag, white_is_zero_tag)), film)
+
+
+def deep_png(colours: NDArray[np.uint16]) -> bytes:
+    encoded: bytes = imagecodecs.png_encode(colours)
+    return encoded
+
+
+def deep_tiff(colours: NDArray[np.uint16]) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, colours, photometric="rgb", compression="lzw")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("write", [deep_png, deep_tiff])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colour_of_16_bits_is_read_if_it_uses_them(
+    film: Film, write: Callable[[NDArray[np.uint16]], bytes], channels: int
+) -> None:
+    colours = np.stack([film] * 3, axis=2).astype(np.uint16) * 257
+    opaque = np.full((*film.shape, channels - 3), 65535, np.uint16)
+    np.testing.assert_array_equal(read_film(write(np.concatenate([colours, opaque], axis=2))), film)
+    for bits in (8, 10, 12, 14):
+        with pytest.raises(ImageError, match="16-bit colour that uses at most 14 bits; save it in grey"):
+            read_film(write(np.concatenate([colours >> (16 - bits), opaque], axis=2)))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
