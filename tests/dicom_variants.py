@@ -58,24 +58,24 @@ def written(cells: np.ndarray, header: Header) -> bytes:
     if header.rescale:
         film.RescaleSlope, film.RescaleIntercept = (f"{number:.6g}" for number in header.rescale)
     if header.modality:
-        film.ModalityLUTSequence = [sequence_item(header.modality)]
+        film.ModalityLUTSequence = [sequence_item(header.modality, header.syntax)]
     if header.window:
         film.WindowCenter, film.WindowWidth = (f"{number:.6g}" for number in header.window[:2])
         film.VOILUTFunction = header.window[2]
     if header.voi:
-        film.VOILUTSequence = [sequence_item(header.voi)]
-    film.add_new(
-        "PixelData", "OW" if header.allocated == 16 else "OB", cells.astype(f"<u{header.allocated // 8}").tobytes()
-    )
+        film.VOILUTSequence = [sequence_item(header.voi, header.syntax)]
+    cells = cells.astype(f"{'<' if header.syntax.is_little_endian else '>'}u{header.allocated // 8}")
+    film.add_new("PixelData", "OW" if header.allocated == 16 else "OB", cells.tobytes())
     file = io.BytesIO()
     dcmwrite(file, film, enforce_file_format=True)
     return file.getvalue()
 
 
-def sequence_item(lut: Lut) -> Dataset:
+def sequence_item(lut: Lut, syntax: UID) -> Dataset:
     item = Dataset()
-    words = [len(lut.entries) % 2**16, lut.first % 2**16, lut.bits]
-    item.add_new("LUTDescriptor", "US", words)
-    stored = bytes(lut.entries) if lut.as_bytes else np.array(lut.entries, "<u2").tobytes()
+    descriptor = [len(lut.entries) % 2**16, lut.first % 2**16, lut.bits]
+    item.add_new("LUTDescriptor", "US", descriptor)
+    words = np.array(lut.entries, "<u2" if syntax.is_little_endian else ">u2")
+    stored = bytes(lut.entries) if lut.as_bytes else words.tobytes()
     item.add_new("LUTData", "OW", stored + b"\0" * (len(stored) % 2))
     return item

@@ -211,12 +211,30 @@ def test_a_frame_in_fragments_is_joined() -> None:
 def test_a_data_set_without_preamble_is_read() -> None:
     whole = dicom_film(RAMP)
     np.testing.assert_array_equal(read_film(whole[132:]), EIGHT_BITS)  # with file meta information
-    for implicit in (True, False):
+    for implicit, little_endian in ((True, True), (False, True), (False, False)):
         file = io.BytesIO()
         film = dcmread(io.BytesIO(whole))
+        film.PixelData = RAMP.astype("<u2" if little_endian else ">u2").tobytes()
         del film.file_meta
-        film.save_as(file, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+        film.preamble = None
+        pydicom.dcmwrite(file, film, implicit_vr=implicit, little_endian=little_endian)
         np.testing.assert_array_equal(read_film(file.getvalue()), EIGHT_BITS)
+
+
+@pytest.mark.parametrize(("little", "big"), [("MR_small", "MR_small_bigendian"), ("liver_1frame", "liver_expb_1frame")])
+def test_big_endian_pixels_are_read(little: str, big: str) -> None:
+    films = [read_film(Path(get_testdata_file(f"{name}.dcm"))) for name in (little, big)]
+    assert films[0].any()
+    np.testing.assert_array_equal(*films)
+
+
+def test_a_header_that_lacks_what_describes_its_pixels() -> None:
+    film = dcmread(io.BytesIO(dicom_film(RAMP, BitsStored=None)))
+    del film.Columns
+    file = io.BytesIO()
+    film.save_as(file)
+    with pytest.raises(ImageError, match="its header lacks Columns, BitsStored; export the film again"):
+        read_film(file.getvalue())
 
 
 def test_a_compressed_file_that_is_cut_is_truncated() -> None:

@@ -13,7 +13,7 @@ from dicom_variants import Header, Lut, written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from pneumo_infer.films.raster import read_film
 
@@ -66,7 +66,7 @@ def shown_and_expected(cells: np.ndarray, header: Header) -> tuple[np.ndarray, n
     return read_film(written(cells, header)).astype(float), np.array(expected)
 
 
-def luts(inputs: tuple[int, int]) -> st.SearchStrategy[Lut]:
+def luts(inputs: tuple[int, int], syntax: UID) -> st.SearchStrategy[Lut]:
     @st.composite
     def lut(draw: st.DrawFn) -> Lut:
         bits = draw(st.integers(8, 16))
@@ -74,7 +74,8 @@ def luts(inputs: tuple[int, int]) -> st.SearchStrategy[Lut]:
         spread = max(inputs[1] - inputs[0] - count, 0)
         entries = draw(st.lists(st.integers(0, 2**bits - 1), min_size=count, max_size=count))
         first = inputs[0] + draw(st.integers(0, min(spread, 2**15)))
-        return Lut(first, bits, tuple(entries), as_bytes=bits == 8 and draw(st.booleans()))
+        # The standard has no order of bytes in big-endian words.
+        return Lut(first, bits, tuple(entries), as_bytes=bits == 8 and syntax.is_little_endian and draw(st.booleans()))
 
     return lut()
 
@@ -90,7 +91,7 @@ def headers(draw: st.DrawFn) -> Header:
         signed=draw(st.booleans()),
         photometric=draw(st.sampled_from(["MONOCHROME1", "MONOCHROME2"])),
         shape=draw(st.sampled_from([None, "IDENTITY", "INVERSE"])),
-        syntax=draw(st.sampled_from([ExplicitVRLittleEndian, ImplicitVRLittleEndian])),
+        syntax=draw(st.sampled_from([ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])),
     )
     ends = (-(2 ** (stored - 1)), 2 ** (stored - 1) - 1) if header.signed else (0, 2**stored - 1)
     kind = draw(st.sampled_from(["none", "rescale", "lut"]))
@@ -99,14 +100,14 @@ def headers(draw: st.DrawFn) -> Header:
         header = replace(header, rescale=(slope, draw(st.integers(-2048, 2048))))
         ends = tuple(sorted(math.floor(slope * end + header.rescale[1]) for end in ends))  # type: ignore[index]
     elif kind == "lut":
-        header = replace(header, modality=draw(luts(ends)))
+        header = replace(header, modality=draw(luts(ends, header.syntax)))
         ends = (0, 2**16 - 1)
     kind = draw(st.sampled_from(["none", "window", "lut"]))
     if kind == "window":
         centre, width = draw(st.integers(*ends)), draw(st.integers(2, max(ends[1] - ends[0], 2)))
         header = replace(header, window=(centre, width, draw(st.sampled_from(["LINEAR", "LINEAR_EXACT", "SIGMOID"]))))
     elif kind == "lut" and ends[0] >= -(2**15) and ends[1] < 2**15:
-        header = replace(header, voi=draw(luts(ends)))
+        header = replace(header, voi=draw(luts(ends, header.syntax)))
     return header
 
 
@@ -136,6 +137,7 @@ RAMP = np.arange(4096).reshape(64, 64)
         Header(rescale=(20, 0), voi=Lut(0, 16, tuple(range(4096)))),
         Header(voi=Lut(0, 8, tuple(number // 16 for number in range(4096)), as_bytes=True)),
         Header(voi=Lut(0, 10, tuple(number // 4 for number in range(4096)))),
+        Header(voi=Lut(0, 16, tuple(range(4096))), syntax=ExplicitVRBigEndian),
     ],
     ids=[
         "high bit 15",
@@ -149,6 +151,7 @@ RAMP = np.arange(4096).reshape(64, 64)
         "VOI LUT after a rescale beyond 16 bits",
         "8-bit VOI LUT as bytes",
         "10-bit VOI LUT",
+        "big-endian VOI LUT and pixels",
     ],
 )
 def test_known_misreadings(header: Header) -> None:

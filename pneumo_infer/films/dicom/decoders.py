@@ -48,8 +48,8 @@ def memory_of_pixels(film: Dataset, encoded_size: int) -> int:
     samples = int(film.Rows * film.Columns * film.SamplesPerPixel)
     codec = CODECS.get(film.file_meta.TransferSyntaxUID)
     if codec is None:
-        expanded = film.BitsAllocated < 8 or film.PhotometricInterpretation == "YBR_FULL_422"
-        return encoded_size + (samples if expanded else 0)
+        copied = film.BitsAllocated < 8 or film.PhotometricInterpretation == "YBR_FULL_422" or _is_big_endian(film)
+        return encoded_size + (samples * max(film.BitsAllocated // 8, 1) if copied else 0)
     working = CODEC_BYTES[codec]
     return max(2 * encoded_size, encoded_size + samples * (_cell_bytes(film) + working))
 
@@ -67,14 +67,14 @@ def decode(film: Dataset, name: str) -> NDArray[Any]:
     Returns
     -------
     numpy.ndarray
-        Integers (H, W), one cell of Bits Allocated bits for each pixel, none of them changed; or (H, W, 3) for colour
-        films, in the colour space of the film's Photometric Interpretation.
+        Integers (H, W) of the native byte order, one cell of Bits Allocated bits for each pixel, none of them changed;
+        or (H, W, 3) for colour films, in the colour space of the film's Photometric Interpretation.
     """
     syntax = film.file_meta.TransferSyntaxUID
     note(f"file: DICOM, {syntax.name}, {film.get('PhotometricInterpretation')}, {film.Columns} x {film.Rows} pixels")
     if syntax not in CODECS:
         cells: NDArray[Any] = pixel_array(film, raw=True, view_only=True, correct_unused_bits=False)
-        return cells
+        return cells.astype(cells.dtype.newbyteorder("="), copy=False)  # later steps look at the bits
     if syntax != uid.RLELossless and film.BitsStored <= 8:
         film.BitsAllocated = 8  # as decoded, whatever cells the pixels came in
         film.HighBit = film.BitsStored - 1
@@ -88,6 +88,10 @@ def guess_syntax(film: Dataset) -> uid.UID:
     if implicit:
         return uid.ImplicitVRLittleEndian
     return uid.ExplicitVRLittleEndian if little_endian else uid.ExplicitVRBigEndian
+
+
+def _is_big_endian(film: Dataset) -> bool:
+    return bool(film.file_meta.TransferSyntaxUID == uid.ExplicitVRBigEndian)
 
 
 def _cell_bytes(film: Dataset) -> int:

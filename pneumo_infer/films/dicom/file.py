@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +31,17 @@ def is_dicom(encoded: bytes) -> bool:
 
 
 def _begins_like_a_data_set(encoded: bytes) -> bool:
-    """Whether the first element has a tag of the first groups, and a length that fits into the file."""
+    """Whether the first element has a tag of the first groups, and the length of a short value."""
     if len(encoded) < MAGIC_OFFSET + len(MAGIC):
         return False
-    group, element = (int.from_bytes(encoded[at : at + 2], "little") for at in (0, 2))
     explicit = encoded[4:6].isalpha() and encoded[4:6].isupper()
-    length = int.from_bytes(encoded[6:8] if explicit else encoded[4:8], "little")
-    return group in FIRST_GROUPS and element < 0x100 and length < 2**10
+    byte_orders: tuple[Literal["little", "big"], ...] = ("little", "big") if explicit else ("little",)
+    for order in byte_orders:
+        group, element = (int.from_bytes(encoded[at : at + 2], order) for at in (0, 2))
+        length = int.from_bytes(encoded[6:8] if explicit else encoded[4:8], order)
+        if group in FIRST_GROUPS and element < 0x100 and length < 2**10:
+            return True
+    return False
 
 
 def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.uint8], FilmHeader]:

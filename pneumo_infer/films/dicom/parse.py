@@ -17,6 +17,8 @@ from pneumo_infer.limits import Limits
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+# Of the attributes that describe pixels (PS3.3 C.7.6.3), those that cannot be empty or 0.
+REQUIRED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored")
 EXPLICIT = (b"OB", b"OW", b"UN")  # value representations of Pixel Data
 
 
@@ -57,6 +59,9 @@ def parse(encoded: bytes, name: str, limits: Limits) -> Dataset:
     start = reader.tell()
     if len(reader.read(8)) < 8:
         raise ImageError(name, "contains no image", "give the DICOM file of the film")
+    missing = [keyword for keyword in REQUIRED if not film.get(keyword)]
+    if missing:
+        raise ImageError(name, f"its header lacks {', '.join(missing)}", "export the film again")
     frames = int(film.get("NumberOfFrames") or 1)
     if frames > 1:
         raise ImageError(name, f"has {frames} frames", "export a single frame")
