@@ -8,6 +8,8 @@ from pneumo_infer.errors import ImageError
 
 MAX_SIDE = 65_535  # pixels; JPEG and DICOM allow no more, and lines of a pixel each take long to work on
 
+WALL_FACTOR = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -25,13 +27,19 @@ class Limits:
         Bytes that reading a film may take, on top of what the process takes anyway. How much that is, is computed from
         the header of the film.
     seconds
-        CPU time for one film, enforced only in the worker processes of `Classifier(..., isolate=True)`.
+        CPU time for one film, enforced only in the worker processes of `Classifier(..., isolate=True)`. There, a film
+        may take six times as long altogether, such as when a decoder waits for something.
     """
 
     pixels: int = 64_000_000
     encoded_bytes: int = 384_000_000
     memory: int = 512_000_000
     seconds: int = 10
+
+    @property
+    def wall_seconds(self) -> int:
+        """Seconds from the start to the end of reading a film; on a busy machine they are more than its CPU time."""
+        return WALL_FACTOR * self.seconds
 
     def require_pixels(self, width: int, height: int, name: str) -> None:
         """Check the number of pixels of a film.

@@ -105,6 +105,8 @@ class Workers:
     def _died(self, name: str, code: int) -> ImageError:
         if code == -signal.SIGXCPU:
             return ImageError(name, f"took more than {self._limits.seconds} s of CPU time", REMEDY)
+        if code == -signal.SIGALRM:
+            return ImageError(name, f"took more than {self._limits.wall_seconds} s", REMEDY)
         cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         return ImageError(name, f"ended the process that read it ({cause})", "read it again, or export it again")
 

@@ -1,4 +1,4 @@
-"""Read films in a process whose memory and CPU time are limited; `pool` starts it and talks to it.
+"""Read films in a process whose memory and time are limited; `pool` starts it and talks to it.
 
 A request is a line with the size of a film in bytes, and these bytes. An answer is a line of JSON, followed by the
 pixels if the film was read. The film may be hostile and the process damaged by it, so nothing is pickled.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -28,11 +29,17 @@ def main() -> None:
     limits = Limits(**json.loads(sys.argv[1]))
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # so that what a library prints is not taken for an answer
+    for kind in (signal.SIGXCPU, signal.SIGALRM):  # which the host program may ignore or block; both are inherited
+        signal.signal(kind, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGXCPU, signal.SIGALRM))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit(resource.RLIMIT_DATA, _data_size() + limits.memory + SPARE_MEMORY)
     while size := sys.stdin.buffer.readline():
+        encoded = sys.stdin.buffer.read(int(size))
         _limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + limits.seconds)
-        _answer(sys.stdin.buffer.read(int(size)), limits, answers)
+        signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds)
+        _answer(encoded, limits, answers)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _limit(kind: int, soft: int) -> None:
