@@ -6,8 +6,10 @@ import hashlib
 import io
 import os
 import warnings
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -25,6 +27,7 @@ Device = Literal["auto", "cpu", "cuda"]
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
 MAX_BYTES = 1_000_000_000  # the fp32 ResNet50 has 94 million
+PREPARATION_SECONDS = 60.0  # the fp32 ResNet50 takes half a second on one slow core; CUDA may take many to start
 LOG_WARNING, LOG_FATAL = 2, 4  # severity levels of onnxruntime
 CUDA_OPTIONS = {
     "cudnn_conv_algo_search": "HEURISTIC",  # the default, an exhaustive search, takes seconds for each new batch size
@@ -149,14 +152,23 @@ def _open(onnxruntime: Any, path: Path | None, device: str, options: Any, provid
     content = _read(path)
     sha256 = hashlib.sha256(content).hexdigest()
     provenance = verify(path, sha256)
-    if provenance is not Provenance.RELEASED:
-        from pneumo_infer.model.graph import check_content
-
-        check_content(content, path.name)
-    session = _create(onnxruntime, path, content, options, providers)
+    create = partial(_create, onnxruntime, path, content, options, providers)
+    session = create() if provenance is Provenance.RELEASED else _check_and_create(content, path.name, create)
     session.disable_fallback()
     session._model_bytes = None  # else onnxruntime keeps the file in memory for the fallback
     return OpenModel(session, device, path, sha256, provenance)
+
+
+def _check_and_create(content: bytes, name: str, create: Callable[[], Any]) -> Any:
+    from pneumo_infer.model.graph import USE_EXPORTED, check_content
+    from pneumo_infer.model.time_limit import in_time
+
+    check_content(content, name)
+    try:
+        return in_time(PREPARATION_SECONDS, create)
+    except TimeoutError:  # onnxruntime computes whatever depends on constants only, however much that is
+        problem = f"was not ready to run within {PREPARATION_SECONDS:g} s"
+        raise ModelError(name, problem, USE_EXPORTED) from None
 
 
 def _open_packaged(onnxruntime: Any, path: Path, device: str, options: Any, providers: list[Any]) -> OpenModel:

@@ -6,8 +6,11 @@ import json
 import math
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,7 @@ from PIL import Image
 from small_models import METADATA, POINT, write_model
 
 from pneumo_infer import Classifier, ModelError
-from pneumo_infer.model import trial
+from pneumo_infer.model import session, trial
 
 ESCAPE = "\x1b[31m"
 Lie = Callable[[onnx.ModelProto], None]
@@ -99,9 +102,9 @@ def test_metadata(tmp_path: Path, lie: str) -> None:
     require_refused(write_model(tmp_path / "m.onnx", {**METADATA, **changes}), field)
 
 
-def require_refused(path: Path, field: str) -> None:
+def require_refused(path: Path, field: str, threads: int | None = None) -> None:
     with pytest.raises(ModelError) as raised:
-        Classifier(path, device="cpu")
+        Classifier(path, device="cpu", threads=threads)
     message = str(raised.value)
     assert field in message
     assert message.isprintable()
@@ -262,6 +265,53 @@ def test_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str) -> Non
     change(model)
     onnx.save(model, path)
     require_refused(path, field)
+
+
+def matrices(start: str, side: int, products: int) -> Lie:
+    """Add a square matrix, filled with the sum of a tensor, and multiply it with itself again and again."""
+
+    def change(model: onnx.ModelProto) -> None:
+        answer("probability", "Add", 0)(model)
+        model.graph.node.pop()
+        model.graph.initializer.append(numpy_helper.from_array(np.array([side, side], np.int64), "sides"))
+        names = [f"matrix{number}" for number in range(products + 1)]
+        model.graph.node.extend(
+            [
+                helper.make_node("ReduceSum", [start], ["filling"], keepdims=0),
+                helper.make_node("Expand", ["filling", "sides"], names[:1]),
+                *(helper.make_node("MatMul", [a, a], [b]) for a, b in pairwise(names)),
+                helper.make_node("ReduceSum", names[-1:], ["sum"], keepdims=0),
+                helper.make_node("Mul", ["sum", "lie"], ["nothing"]),
+                helper.make_node("Add", ["honest", "nothing"], ["probability"]),
+            ]
+        )
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("limit", "change", "problem"),
+    [
+        # Constants are computed before the first run, and a run ends between two operators only.
+        ((session, "PREPARATION_SECONDS"), matrices("lie", 1000, 40), "was not ready to run within 0.1 s"),
+        ((trial, "TRIAL_SECONDS"), matrices("logit", 3000, 1), "did not finish a trial run within 0.1 s"),
+    ],
+    ids=["constants that take long", "one operator that takes long"],
+)
+def test_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: tuple[ModuleType, str], change: Lie, problem: str
+) -> None:
+    path = write_model(tmp_path / "m.onnx", METADATA)
+    model = onnx.load(path)
+    change(model)
+    onnx.save(model, path)
+    began = time.perf_counter()
+    Classifier(path, device="cpu", threads=1)
+    unlimited = time.perf_counter() - began
+    monkeypatch.setattr(*limit, 0.1)
+    began = time.perf_counter()
+    require_refused(path, problem, threads=1)
+    assert time.perf_counter() - began < unlimited
 
 
 def without_utf8(content: bytes) -> bytes:
