@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -121,9 +121,62 @@ class Classifier:
         state = file_state(film)
         return _with_state(self.predict_input(source_name(film), self._read(film)), state)
 
+    def read(self, film: FilmSource, view: int | None = None) -> NetworkInput:
+        """Read a film for `predict_inputs`, in a worker process if this classifier is isolated.
+
+        Parameters
+        ----------
+        film
+            Any film that `predict` accepts.
+        view
+            Also keep the whole film for display, with its longer side at most this many pixels.
+
+        Raises
+        ------
+        ImageError
+            The film cannot be read.
+        """
+        return self._read(film, view=view)
+
     def predict_input(self, name: str, film: NetworkInput) -> Prediction:
-        """Classify a film that `read_network_input` has read; `name` is the path in the result."""
-        return self._classify([(name, film)], batch_size=1)[0]
+        """Classify a film that `read` has read; `name` is the path in the result."""
+        return self.predict_inputs([(name, film)], batch_size=1)[0]
+
+    def predict_inputs(self, films: Sequence[tuple[str, NetworkInput]], batch_size: int = 16) -> list[Prediction]:
+        """Classify films that `read` has read, in one run of the network, in order.
+
+        Parameters
+        ----------
+        films
+            One film or more, at most `batch_size`, each with the path in its result.
+        batch_size
+            CUDA runs batches of this size, whatever the number of films.
+        """
+        image = np.stack([film.pixels for _, film in films])[:, :, :, None]
+        if self.device == "cuda":
+            image = fill_up(image, batch_size)
+        outputs = dict(zip(OUTPUTS, self._open_session().run(OUTPUTS, {"image": image}), strict=True))
+        check_outputs(outputs, len(image), self.model.heatmap_side, self.model.path.name)
+        with np.errstate(all="ignore"):  # whatever the host program has set
+            return [
+                self._prediction(name, film, {key: values[row] for key, values in outputs.items()})
+                for row, (name, film) in enumerate(films)
+            ]
+
+    def unreadable(self, name: str, error: ImageError) -> Prediction:
+        """Return the result for a film that cannot be read; `name` is the path in it."""
+        return Prediction(
+            path=name,
+            outcome=None,
+            reason=None,
+            label=None,
+            probability=None,
+            in_domain=None,
+            domain_distance=None,
+            heatmap=None,
+            error=error,
+            **self._common_fields(),
+        )
 
     def predict_many(self, films: Iterable[FilmSource], batch_size: int = 16) -> Iterator[Prediction]:
         """Classify films in batches, lazily and in order, and decode the next batch while the network runs.
@@ -157,21 +210,9 @@ class Classifier:
 
     def _classify_batch(self, batch: list[ReadFilm], batch_size: int) -> Iterator[Prediction]:
         films = [(name, film) for name, film in batch if not isinstance(film, ImageError)]
-        predictions = iter(self._classify(films, batch_size) if films else [])
+        predictions = iter(self.predict_inputs(films, batch_size) if films else [])
         for name, read in batch:
-            yield self._unreadable(name, read) if isinstance(read, ImageError) else next(predictions)
-
-    def _classify(self, films: list[tuple[str, NetworkInput]], batch_size: int) -> list[Prediction]:
-        image = np.stack([film.pixels for _, film in films])[:, :, :, None]
-        if self.device == "cuda":
-            image = fill_up(image, batch_size)
-        outputs = dict(zip(OUTPUTS, self._open_session().run(OUTPUTS, {"image": image}), strict=True))
-        check_outputs(outputs, len(image), self.model.heatmap_side, self.model.path.name)
-        with np.errstate(all="ignore"):  # whatever the host program has set
-            return [
-                self._prediction(name, film, {key: values[row] for key, values in outputs.items()})
-                for row, (name, film) in enumerate(films)
-            ]
+            yield self.unreadable(name, read) if isinstance(read, ImageError) else next(predictions)
 
     def _prediction(self, name: str, film: NetworkInput, outputs: dict[str, NDArray[np.float32]]) -> Prediction:
         probability, distance = float(outputs["probability"]), float(outputs["domain_distance"])
@@ -181,20 +222,6 @@ class Classifier:
             domain_distance=distance,
             heatmap=film.place(outputs["heatmap"]),
             **decide(self.model, self.threshold, probability, distance, film.header)._asdict(),
-            **self._common_fields(),
-        )
-
-    def _unreadable(self, name: str, error: ImageError) -> Prediction:
-        return Prediction(
-            path=name,
-            outcome=None,
-            reason=None,
-            label=None,
-            probability=None,
-            in_domain=None,
-            domain_distance=None,
-            heatmap=None,
-            error=error,
             **self._common_fields(),
         )
 

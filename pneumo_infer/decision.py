@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from pneumo_infer.errors import ModelError
 from pneumo_infer.films.dicom.header import FilmHeader, contradictions
 from pneumo_infer.model.info import LABELS, ModelInfo
-from pneumo_infer.prediction import HEADER, NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTAIN
+from pneumo_infer.prediction import HEADER, NEEDS_REVIEW, OUT_OF_DOMAIN, UNCERTAIN, Prediction
 
 
 class Decision(NamedTuple):
@@ -23,10 +24,32 @@ def decide(
     model: ModelInfo, threshold: float, probability: float, domain_distance: float, header: FilmHeader | None
 ) -> Decision:
     """Apply the threshold to a probability, and check whether the film needs review."""
-    label = LABELS[probability >= threshold]
     in_domain = domain_distance <= model.domain_limit
     reason = _reason_for_review(model, probability, in_domain, header)
-    return Decision(NEEDS_REVIEW if reason else label, reason, label, in_domain)
+    outcome, label = _outcome(probability, threshold, reason)
+    return Decision(outcome, reason, label, in_domain)
+
+
+def _outcome(probability: float, threshold: float, reason: str | None) -> tuple[str, str]:
+    label = LABELS[probability >= threshold]
+    return NEEDS_REVIEW if reason else label, label
+
+
+def decide_again(prediction: Prediction, threshold: float, operating_point: str | None) -> Prediction:
+    """Apply another threshold to a prediction. Why a film needs review does not depend on the threshold."""
+    changed = replace(prediction, threshold=threshold, operating_point=operating_point)
+    if prediction.probability is None:
+        return changed
+    outcome, label = _outcome(prediction.probability, threshold, prediction.reason)
+    return replace(changed, outcome=outcome, label=label)
+
+
+def number_or_name(threshold: str | None) -> float | str | None:
+    """Parse a threshold as users write it: a number, or the name of an operating point."""
+    try:
+        return None if threshold is None else float(threshold)
+    except ValueError:
+        return threshold
 
 
 def resolve_threshold(model: ModelInfo, threshold: float | str | None) -> tuple[float, str | None]:

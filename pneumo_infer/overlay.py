@@ -60,6 +60,26 @@ def draw_overlay(
     return picture
 
 
+def evidence_layer(heatmap: NDArray[np.float32], probability: float, width: int, height: int) -> Image.Image:
+    """Draw evidence as a picture of its own, to be laid over the film with an opacity of `MAX_OPACITY` or another.
+
+    Parameters
+    ----------
+    heatmap, probability
+        As for `draw_overlay`.
+    width, height
+        Size of the picture in pixels.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGBA.
+    """
+    evidence = _evidence(heatmap, width, height)
+    layer = np.concatenate([_colours(evidence), (255 * probability * evidence)[:, :, None]], axis=2)
+    return Image.fromarray(np.round(layer).astype(np.uint8))
+
+
 def _evidence(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
     strongest = float(heatmap.max())
     if strongest <= 0:

@@ -88,6 +88,7 @@ class Command:
 
     def _open_classifier(self) -> Classifier:
         from pneumo_infer.classifier import Classifier
+        from pneumo_infer.decision import number_or_name
 
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always", RuntimeWarning)
@@ -95,7 +96,7 @@ class Command:
                 self.model,
                 device=self.device.value,
                 threads=self.threads,
-                threshold=_number_or_name(self.threshold),
+                threshold=number_or_name(self.threshold),
                 limits=self.limits,
                 isolate=self.isolate,
             )
@@ -143,10 +144,3 @@ class Command:
         if destination.form is Format.TABLE:
             warn(tally.closing_line(classifier, inputs.other_files))
         return bool(tally.unreadable or tally.failed_overlays)
-
-
-def _number_or_name(threshold: str | None) -> float | str | None:
-    try:
-        return None if threshold is None else float(threshold)
-    except ValueError:
-        return threshold

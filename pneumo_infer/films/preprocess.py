@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from pneumo_infer.errors import ImageError
 from pneumo_infer.films.borders import content_box
 from pneumo_infer.films.dicom.header import FilmHeader
 from pneumo_infer.films.raster import Film, GreyFilm, read_grey
-from pneumo_infer.films.source import FilmSource, source_name
+from pneumo_infer.films.source import FilmSource, read_bytes, source_name
 from pneumo_infer.films.trace import note
 from pneumo_infer.limits import LIMITS, Limits
 
@@ -40,11 +40,14 @@ class NetworkInput:
         The part of the film that `pixels` shows: left, top, right and bottom as fractions of its width and height.
     header
         The header of a DICOM film.
+    view
+        The whole film for display, uint8 (H, W), if it was asked for.
     """
 
     pixels: Film
     crop: tuple[float, float, float, float] = WHOLE_FILM
     header: FilmHeader | None = None
+    view: Film | None = None
 
     def place(self, heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
         """Place a heatmap of the network's input, float32 (S, S), on the whole film; 0 on cropped borders."""
@@ -93,7 +96,7 @@ def read_pixels(source: FilmSource, limits: Limits = LIMITS) -> Film:
     return read_network_input(source, limits).pixels
 
 
-def read_network_input(source: FilmSource, limits: Limits = LIMITS) -> NetworkInput:
+def read_network_input(source: FilmSource, limits: Limits = LIMITS, view: int | None = None) -> NetworkInput:
     """Read a film, crop its uniform borders and resize it to the network's input.
 
     Parameters
@@ -102,17 +105,30 @@ def read_network_input(source: FilmSource, limits: Limits = LIMITS) -> NetworkIn
         Anything `pneumo_infer.films.raster.read_film` accepts.
     limits
         Size limits.
+    view
+        Also keep the whole film for display, with its longer side at most this many pixels.
 
     Raises
     ------
     ImageError
         The source cannot be read as a film, or is blank.
     """
+    if view is not None:
+        if not isinstance(source, (Image.Image, np.ndarray)):
+            source = read_bytes(source, source_name(source), limits)  # since a stream can be read only once
+        return replace(read_network_input(source, limits), view=_read_view(source, limits, view))
     grey = read_grey(source, limits, LEAST_DECODED_SIDE)
     darkest, brightest = grey.image.getextrema()
     if darkest == brightest:
         raise ImageError(source_name(source), "blank: all its pixels are equal", "export the film again")
     return _network_input(grey)
+
+
+def _read_view(source: FilmSource, limits: Limits, side: int) -> Film:
+    # Decoded again, since the network's input must not depend on the size that is shown.
+    film = read_grey(source, limits, side).image
+    film.thumbnail((side, side), Image.Resampling.BILINEAR)
+    return np.array(film, dtype=np.uint8)
 
 
 def _network_input(grey: GreyFilm) -> NetworkInput:

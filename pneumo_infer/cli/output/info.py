@@ -13,12 +13,12 @@ from pneumo_infer.printable import printable
 
 if TYPE_CHECKING:
     from pneumo_infer.classifier import Classifier
+    from pneumo_infer.model.info import ModelInfo
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
     """Return versions, device and model as one JSON-serialisable object."""
     onnxruntime = load_onnxruntime()
-    model = classifier.model
     return {
         "pneumo-infer": version("pneumo-infer"),
         "python": platform.python_version(),
@@ -32,7 +32,14 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "numpy": version("numpy"),
         "pillow": version("pillow"),
         "pydicom": _version("pydicom"),
-        "model": str(model.path),
+        "model": str(classifier.model.path),
+        **describe_model(classifier.model),
+    }
+
+
+def describe_model(model: ModelInfo) -> dict[str, Any]:
+    """Return what is known about a model, but for the path of its file, as one JSON-serialisable object."""
+    return {
         "model sha256": model.sha256,
         "model provenance": model.provenance.value,
         "precision": model.metadata.get("precision"),
@@ -42,6 +49,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "operating points": json.loads(model.metadata["operating_points"]),
         "default operating point": model.default_operating_point,
         "domain limit": model.domain_limit,
+        "uncertain band": model.uncertain_band and list(model.uncertain_band),
         "calibration": json.loads(model.metadata["calibration"]),
         "metrics": json.loads(model.metadata["metrics"]),
         "data": json.loads(model.metadata["data"]),

@@ -14,6 +14,7 @@ import weakref
 from contextlib import suppress
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,7 @@ from PIL import Image
 from pneumo_infer.errors import ImageError, PneumoError
 from pneumo_infer.films.dicom.header import FilmHeader
 from pneumo_infer.films.preprocess import NETWORK_SIZE, NetworkInput, read_network_input
+from pneumo_infer.films.raster import Film
 from pneumo_infer.films.source import FilmSource, read_bytes, source_name
 from pneumo_infer.limits import Limits
 
@@ -50,8 +52,13 @@ class Workers:
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         self._stop = weakref.finalize(self, _stop_all, self._idle, self._process)
 
-    def read(self, film: FilmSource) -> NetworkInput:
+    def read(self, film: FilmSource, view: int | None = None) -> NetworkInput:
         """Read a film like `read_network_input`; arrays and Pillow images, which are decoded, are read in this process.
+
+        Parameters
+        ----------
+        film, view
+            As for `read_network_input`.
 
         Raises
         ------
@@ -59,12 +66,12 @@ class Workers:
             The film cannot be read, or has exceeded a limit.
         """
         if isinstance(film, (Image.Image, np.ndarray)):
-            return read_network_input(film, self._limits)
+            return read_network_input(film, self._limits, view)
         name = source_name(film)
         encoded = read_bytes(film, name, self._limits)
         worker = self._take()
         try:
-            found = _ask(worker, encoded)
+            found = _ask(worker, encoded, view)
         except BaseException:  # interrupted halfway, so the next answer would be that to this film
             worker.kill()
             _stop(worker)
@@ -111,12 +118,12 @@ class Workers:
         return ImageError(name, f"ended the process that read it ({cause})", "read it again, or export it again")
 
 
-def _ask(worker: subprocess.Popen[bytes], encoded: bytes) -> NetworkInput | tuple[str, str] | None:
+def _ask(worker: subprocess.Popen[bytes], encoded: bytes, view: int | None) -> NetworkInput | tuple[str, str] | None:
     """Have a film read. Return it, or a problem and a remedy, or None if the process has died."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     try:
-        worker.stdin.write(b"%d\n" % len(encoded))
+        worker.stdin.write(json.dumps({"size": len(encoded), "view": view}).encode() + b"\n")
         worker.stdin.write(encoded)
         worker.stdin.flush()
     except BrokenPipeError:
@@ -127,16 +134,25 @@ def _ask(worker: subprocess.Popen[bytes], encoded: bytes) -> NetworkInput | tupl
     answer = json.loads(line)
     if "problem" in answer:
         return str(answer["problem"]), str(answer["remedy"])
-    pixels = worker.stdout.read(NETWORK_SIZE**2)
-    if len(pixels) < NETWORK_SIZE**2:
+    pixels = _read_pixels(worker.stdout, (NETWORK_SIZE, NETWORK_SIZE))
+    shown = None if answer["view"] is None else _read_pixels(worker.stdout, answer["view"])
+    if pixels is None or (shown is None and view is not None):
         return None
     left, top, right, bottom = answer["crop"]
     header = answer["header"]
     return NetworkInput(
-        np.frombuffer(pixels, np.uint8).reshape(NETWORK_SIZE, NETWORK_SIZE),
+        pixels,
         (left, top, right, bottom),
         None if header is None else FilmHeader(**header),
+        shown,
     )
+
+
+def _read_pixels(stream: IO[bytes], shape: tuple[int, int]) -> Film | None:
+    """Read pixels of this shape, or None if the stream ends before."""
+    height, width = shape
+    pixels = stream.read(height * width)
+    return np.frombuffer(pixels, np.uint8).reshape(height, width) if len(pixels) == height * width else None
 
 
 def _stop(worker: subprocess.Popen[bytes]) -> int:

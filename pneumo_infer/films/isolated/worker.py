@@ -1,7 +1,8 @@
 """Read films in a process whose memory and time are limited; `pool` starts it and talks to it.
 
-A request is a line with the size of a film in bytes, and these bytes. An answer is a line of JSON, followed by the
-pixels if the film was read. The film may be hostile and the process damaged by it, so nothing is pickled.
+A request is a line of JSON with the size of a film in bytes and how large to show it, and these bytes. An answer is a
+line of JSON, followed by the pixels, and those for display, if the film was read. The film may be hostile and the
+process damaged by it, so nothing is pickled.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGXCPU, signal.SIGALRM))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit(resource.RLIMIT_DATA, _data_size() + limits.memory + SPARE_MEMORY)
-    while size := sys.stdin.buffer.readline():
-        encoded = sys.stdin.buffer.read(int(size))
+    while line := sys.stdin.buffer.readline():
+        request = json.loads(line)
+        encoded = sys.stdin.buffer.read(request["size"])
         _limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + limits.seconds)
         signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds)
-        _answer(encoded, limits, answers)
+        _answer(encoded, limits, request["view"], answers)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
@@ -56,12 +58,15 @@ def _data_size() -> int:
         return 0
 
 
-def _answer(encoded: bytes, limits: Limits, answers: BinaryIO) -> None:
+def _answer(encoded: bytes, limits: Limits, view: int | None, answers: BinaryIO) -> None:
     head: dict[str, object]
     try:
-        film = read_network_input(encoded, limits)
+        film = read_network_input(encoded, limits, view)
         header = None if film.header is None else asdict(film.header)
-        head, pixels = {"crop": film.crop, "header": header}, film.pixels.tobytes()
+        head, pixels = {"crop": film.crop, "header": header, "view": None}, film.pixels.tobytes()
+        if film.view is not None:
+            head["view"] = film.view.shape
+            pixels += film.view.tobytes()
     except ImageError as error:
         out_of_memory = isinstance(error.__cause__, MemoryError)
         problem = f"took more than {limits.memory / 1e6:.0f} MB of memory" if out_of_memory else error.problem
