@@ -12,6 +12,7 @@ import pytest
     ("package", "missing", "extra", "arguments"),
     [
         ("pneumo_infer", "onnxruntime", "cpu", ["--demo"]),
+        ("pneumo_infer.serve", "fastapi", "serve", ["http"]),
         ("pneumo_train", "keras", "train", []),
         ("pneumo_train", "sklearn", "train", []),
         ("pneumo_export", "tf2onnx", "export", ["--to", "onnx"]),
@@ -21,5 +22,5 @@ def test_the_missing_extra_is_named(package: str, missing: str, extra: str, argu
     code = f"import sys; sys.modules[{missing!r}] = None; from {package}.__main__ import main"
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    command = package.replace("_", "-")
+    command = "pneumo-serve" if package.endswith("serve") else package.replace("_", "-")
     assert done.stderr == f"{command}: {missing}: is not installed; pip install 'pneumo-infer[{extra}]'\n"

@@ -8,13 +8,16 @@ import textwrap
 
 import pneumo_infer
 
+SERVING = {"fastapi", "highdicom", "prometheus_client", "pynetdicom", "python_multipart", "starlette", "uvicorn"}
 TRAINING = {"tensorflow", "keras", "tf2onnx", "sklearn", "scipy", "matplotlib", "pneumo_train", "pneumo_export"}
 
 
 def modules_after(code: str) -> set[str]:
     code = textwrap.dedent(code) + "\nimport sys; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {name.partition(".")[0] for name in done.stdout.split()}
+    loaded = done.stdout.split()
+    assert not any(name.startswith("pneumo_infer.serve") for name in loaded) or "pneumo_infer.serve.cli" in code
+    return {name.partition(".")[0] for name in loaded}
 
 
 def test_classifying_loads_no_training_library() -> None:
@@ -26,7 +29,7 @@ def test_classifying_loads_no_training_library() -> None:
         """
     )
     assert {"onnxruntime", "numpy", "PIL"} <= loaded
-    assert not loaded & TRAINING
+    assert not loaded & (TRAINING | SERVING)
 
 
 def test_films_alone_wait_for_no_options() -> None:
@@ -41,7 +44,7 @@ def test_films_alone_wait_for_no_options() -> None:
         """
     )
     assert {"onnxruntime", "numpy", "PIL"} <= loaded
-    assert not loaded & (TRAINING | {"typer", "rich", "pydantic"})
+    assert not loaded & (TRAINING | SERVING | {"typer", "rich", "pydantic"})
 
 
 def test_help_loads_neither_onnxruntime_nor_numpy() -> None:
@@ -55,6 +58,17 @@ def test_help_loads_neither_onnxruntime_nor_numpy() -> None:
     )
     assert "typer" in loaded
     assert not loaded & (TRAINING | {"onnxruntime", "numpy", "PIL"})
+
+
+def test_help_of_services_loads_none_of_their_packages() -> None:
+    loaded = modules_after(
+        """
+        from typer.testing import CliRunner
+        from pneumo_infer.serve.cli import app
+        assert "--token-file" in CliRunner().invoke(app, ["http", "--help"], env={"COLUMNS": "200"}).output
+        """
+    )
+    assert not loaded & (TRAINING | SERVING | {"onnxruntime", "numpy", "PIL"})
 
 
 def test_telemetry_is_off_before_onnxruntime_is_imported() -> None:

@@ -169,3 +169,12 @@ def test_workers_end_with_the_program() -> None:
     while workers_running() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not workers_running()
+
+
+@pytest.mark.parametrize("encoded_film", [FILM, dicom_film(draw_film(0).astype(np.uint16) * 16)])
+def test_a_worker_returns_the_film_for_display_as_well(workers: Workers, encoded_film: bytes) -> None:
+    found, here = workers.read(encoded_film, view=100), read_network_input(encoded_film, view=100)
+    assert found.view is not None
+    assert found.view.shape == (83, 100)
+    np.testing.assert_array_equal(found.view, here.view)
+    np.testing.assert_array_equal(found.pixels, workers.read(encoded_film).pixels)

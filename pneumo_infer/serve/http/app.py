@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from pneumo_infer.classifier import Classifier
 from pneumo_infer.cli.command import SAMPLES
 from pneumo_infer.cli.output.info import describe_model
 from pneumo_infer.cli.output.records import to_json
+from pneumo_infer.errors import ImageError
 from pneumo_infer.serve.http import examples
 from pneumo_infer.serve.http.batcher import Batcher
 from pneumo_infer.serve.http.errors import answer_errors
@@ -47,9 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         classifier = _open_classifier(settings)
-        classifier.predict(
-            SAMPLES / "normal.png"
-        )  # starts a process that reads films, so that the first one is not slow
+        with suppress(ImageError):  # starts a process that reads films, so that the first request is not slow
+            classifier.predict(SAMPLES / "normal.png")
         batcher = Batcher(classifier, settings.batch_size, metrics)
         films = app.state.films = Films(settings, batcher)
         metrics.watch_queue(
@@ -69,6 +69,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = metrics
     app.include_router(router)
+    description = examples.with_nulls(app.openapi())
+    app.openapi = lambda: description  # type: ignore[method-assign]  # FastAPI's own way to change it
     add_page(app)
     answer_errors(app)
     # The last one is outermost.

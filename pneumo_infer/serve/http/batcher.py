@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from queue import Empty, Queue, SimpleQueue
 from threading import Thread
@@ -66,6 +67,7 @@ class Batcher:
         # Bounded, so that no more films are read ahead than the network will take next.
         self._ready: Queue[_Job | None] = Queue(2 * batch_size)
         self._seconds_per_film = 0.05
+        self._closed = False
         # Daemons, because a film that takes long must not delay the end of the program.
         self._readers = [Thread(target=self._read_films, daemon=True) for _ in range(classifier.threads)]
         self._network = Thread(target=self._run_network, daemon=True)
@@ -107,18 +109,26 @@ class Batcher:
         return [job.answer for job in jobs]
 
     def close(self) -> None:
-        """Cancel what waits, and end when the network has finished its run. Closing twice is safe."""
-        try:
+        """Cancel what waits, and end when the network has finished its run. Closing twice is safe.
+
+        Films that are being read at that time raise ValueError.
+        """
+        self._closed = True
+        with suppress(Empty):
             while job := self._waiting.get_nowait():
                 job.answer.cancel()
-        except Empty:
-            pass
         for _ in self._readers:
             self._waiting.put(None)
-        while self._network.is_alive():  # a reader may be waiting for room in the queue
-            self._ready.put(None)
-            self._network.join(0.1)
+        self._ready.put(None)
+        self._network.join()
+        with suppress(Empty):
+            while True:
+                self._refuse(self._ready.get_nowait())
         self.classifier.close()
+
+    def _refuse(self, job: _Job | None) -> None:
+        if job is not None:
+            job.answer.set_exception(ValueError("the service has been stopped"))
 
     def _read_films(self) -> None:
         while job := self._waiting.get():
@@ -132,7 +142,7 @@ class Batcher:
             except BaseException as error:
                 job.answer.set_exception(error)
             else:
-                self._ready.put(job)
+                self._refuse(job) if self._closed else self._ready.put(job)
 
     def _run_network(self) -> None:
         while job := self._ready.get():

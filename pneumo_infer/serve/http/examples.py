@@ -99,3 +99,9 @@ MODEL: dict[int | str, dict[str, Any]] = {
     },
     401: REFUSALS[401],
 }
+
+
+def with_nulls(openapi: dict[str, Any]) -> dict[str, Any]:
+    """Put the example records into a description again, since FastAPI has dropped their fields that are null."""
+    openapi["paths"]["/v1/predictions"]["post"]["responses"]["200"]["content"] = PREDICTIONS[200]["content"]
+    return openapi
