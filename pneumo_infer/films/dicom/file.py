@@ -77,7 +77,7 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.ui
     except ModuleNotFoundError:
         raise ImageError(name, "DICOM files require pydicom", "run: pip install 'pneumo-infer[dicom]'") from None
     try:
-        film = parse(_inflated(encoded, name, limits), name, limits)
+        film = parse(inflate(encoded, name, limits), name, limits)
         if "PixelData" not in film and PIXEL_DATA in encoded:
             raise _truncated(name)
         return _displayed(dicom_decoders.decode(film, name), film), read_header(film)
@@ -90,8 +90,16 @@ def read_dicom(encoded: bytes, name: str, limits: Limits) -> tuple[NDArray[np.ui
         raise ImageError(name, f"cannot be read as DICOM ({reason})", "export the film again or as PNG") from error
 
 
-def _inflated(encoded: bytes, name: str, limits: Limits) -> bytes:
-    """Inflate a file in the deflated transfer syntax (PS3.5 A.5) up to the limit; pydicom would inflate all of it."""
+def inflate(encoded: bytes, name: str, limits: Limits) -> bytes:
+    """Inflate a file in the deflated transfer syntax (PS3.5 A.5) up to the limit; pydicom would inflate all of it.
+
+    Other files are returned as they are.
+
+    Raises
+    ------
+    ImageError
+        The file would exceed the limits.
+    """
     group_length = encoded[140:144]  # of the file meta information, whose first element this is (PS3.10 7.1)
     end_of_meta = 144 + int.from_bytes(group_length, "little")
     meta = encoded[:end_of_meta]

@@ -49,13 +49,7 @@ def parse(encoded: bytes, name: str, limits: Limits) -> Dataset:
         An attribute is larger than that of any film. pydicom raises other exceptions for damaged files.
     """
     reader = _DicomReader(encoded, name)
-    try:
-        film = pydicom.dcmread(reader, stop_before_pixels=True, force=True, specific_tags=[*KEYWORDS])
-    except Exception:
-        if reader.refusal is not None:
-            raise reader.refusal from None
-        raise
-    require_reasonable_attributes(film)
+    film = _parse_header(reader, KEYWORDS)
     start = reader.tell()
     if len(reader.read(8)) < 8:
         raise ImageError(name, "contains no image", "give the DICOM file of the film")
@@ -71,6 +65,22 @@ def parse(encoded: bytes, name: str, limits: Limits) -> Dataset:
     decoding = memory_of_pixels(film, len(encoded)) + film.Columns * film.Rows
     limits.require_memory(len(encoded) + max(decoding, memory_of_grey(film.Columns, film.Rows)), name)
     _read_pixels(film, reader, start)
+    return film
+
+
+def parse_header(encoded: bytes, name: str, keywords: tuple[str, ...]) -> Dataset:
+    """Parse these attributes of a file that is not deflated; raises the same exceptions as `parse`."""
+    return _parse_header(_DicomReader(encoded, name), keywords)
+
+
+def _parse_header(reader: _DicomReader, keywords: tuple[str, ...]) -> Dataset:
+    try:
+        film = pydicom.dcmread(reader, stop_before_pixels=True, force=True, specific_tags=[*keywords])
+    except Exception:
+        if reader.refusal is not None:
+            raise reader.refusal from None
+        raise
+    require_reasonable_attributes(film)
     return film
 
 
