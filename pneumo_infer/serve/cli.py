@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from pneumo_infer.cli.usage_errors import PrintableErrors
+from pneumo_infer.serve.dicom.command import serve_dicom
 from pneumo_infer.serve.http.command import serve_http
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -19,6 +20,7 @@ def _services() -> None:
 
 
 app.command("http", cls=PrintableErrors)(serve_http)
+app.command("dicom", cls=PrintableErrors)(serve_dicom)
 
 
 def main() -> None:
