@@ -1,0 +1,1 @@
+function OnStoredInstance(id, tags, metadata, origin) SendToModality(id, 'pneumo') end
