@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.2.0.dev0"
 
+TYPE_CHECKING = False  # as type checkers understand it; the module typing takes long to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from pneumo_infer.classifier import Classifier
     from pneumo_infer.errors import DeviceError, ImageError, MissingExtraError, ModelError, PneumoError
     from pneumo_infer.limits import Limits

@@ -1,12 +1,11 @@
-"""The entry point of pneumo-export. It imports little, because an interrupt until then ends with a traceback."""
+"""The entry point of pneumo-export. It imports little, see `pneumo_infer.cli.start`."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
 
-from pneumo_train.program import run_program
+from pneumo_infer.cli.start import run_program
 
 
 def main() -> None:
@@ -15,12 +14,15 @@ def main() -> None:
     Exit code 0: the files passed the parity check; 1: a file failed it or breaks the contract; 2: usage error, or the
     model or films cannot be used; 130 or 143: interrupted.
     """
+    run_program("pneumo-export", _run)
+
+
+def _run() -> None:
     # SystemExit removes temporary files on the way out, as KeyboardInterrupt does after Ctrl-C.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    run_program("pneumo-export", _load)
+    from pneumo_infer.cli.streams import standard_streams
 
+    with standard_streams("pneumo-export"):
+        from pneumo_export.commands import app
 
-def _load() -> Callable[[], object]:
-    from pneumo_export.commands import app
-
-    return app
+        app()

@@ -13,14 +13,16 @@ import typer
 
 from pneumo_export.targets import FORMATS
 from pneumo_infer.cli.exit_codes import exit_codes
+from pneumo_infer.cli.start import raise_if_interrupted
+from pneumo_infer.cli.streams import echo
+from pneumo_infer.cli.usage_errors import PrintableGroup
 from pneumo_infer.errors import MissingExtraError
 from pneumo_train.import_quietly import import_quietly
-from pneumo_train.program import begin_work, echo
 
 if TYPE_CHECKING:
     from pneumo_export.parity.proof import Proof
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=PrintableGroup, add_completion=False, pretty_exceptions_enable=False)
 
 
 class Precision(StrEnum):
@@ -108,7 +110,7 @@ def _export_extra() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name).partition(".")[0], "export") from None
-    begin_work()
+    raise_if_interrupted()
 
 
 def _print_gates(proof: Proof) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumo_infer.cli.exit_codes import exit_codes
-from pneumo_infer.cli.interrupts import raise_if_interrupted
 from pneumo_infer.cli.output.console import Tally, progress_bar, warn
 from pneumo_infer.cli.output.destination import Destination
 from pneumo_infer.cli.output.records import Format, to_json, write_records
+from pneumo_infer.cli.start import raise_if_interrupted
 from pneumo_infer.cli.streams import discard, open_standard_output, prepare_streams
 from pneumo_infer.limits import LIMITS, Limits
 

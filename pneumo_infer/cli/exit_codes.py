@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pneumo_infer.cli.interrupts import INTERRUPTED
+from pneumo_infer.cli.start import INTERRUPTED
 from pneumo_infer.cli.streams import discard, print_stderr
 from pneumo_infer.errors import PneumoError
 

@@ -1,13 +1,11 @@
-"""The entry point of pneumo-infer. It imports little, because an interrupt until then ends with a traceback."""
+"""The entry point of pneumo-infer. It imports little, see `pneumo_infer.cli.start`."""
 
 from __future__ import annotations
 
-import atexit
 import os
-import signal
 import sys
 
-from pneumo_infer.cli.interrupts import end_at_once_if_interrupted, raise_if_interrupted
+from pneumo_infer.cli.start import run_program
 
 ENVIRONMENT_VARIABLES = ("PNEUMO_MODEL", "PNEUMO_DEVICE", "_PNEUMO_INFER_COMPLETE")
 
@@ -18,23 +16,20 @@ def main() -> None:
     Exit code 0: all films were read; 1: some films are unreadable, or an overlay was not written; 2: usage error;
     130: interrupted. With --drift, 0: the films look like the model's validation films; 1: they do not; 3: too few.
     """
-    end_at_once_if_interrupted("pneumo-infer")
-    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # by then all is written
-    try:
-        _run(sys.argv[1:])
-    finally:
-        raise_if_interrupted()
+    run_program("pneumo-infer", _run)
 
 
-def _run(arguments: list[str]) -> None:
+def _run() -> None:
+    arguments = sys.argv[1:]
     if are_films_alone(arguments):  # importing typer takes longer than classifying a film
         from pneumo_infer.cli.command import Command
 
         sys.exit(Command(films=tuple(arguments)).run())
-    from pneumo_infer.cli.options import app
-    from pneumo_infer.cli.streams import exit_if_unwritable
+    from pneumo_infer.cli.streams import standard_streams
 
-    with exit_if_unwritable("pneumo-infer"):  # of typer's own output: help, version and usage errors
+    with standard_streams("pneumo-infer"):
+        from pneumo_infer.cli.options import app
+
         app()
 
 

@@ -60,6 +60,18 @@ def open_standard_output() -> Iterator[TextIO]:
         ) from error
 
 
+def echo(text: str) -> None:
+    """Print a result to standard output; characters that do not print are escaped.
+
+    Raises
+    ------
+    PneumoError
+        Standard output is closed or full.
+    """
+    with open_standard_output() as out:
+        print(printable(text), file=out)
+
+
 def print_stderr(program: str, message: object, *, before: str = "") -> None:
     """Print a line to standard error, after the name of the program; characters that do not print are escaped.
 
@@ -72,8 +84,9 @@ def print_stderr(program: str, message: object, *, before: str = "") -> None:
 
 
 @contextmanager
-def exit_if_unwritable(program: str) -> Iterator[None]:
-    """Exit with code 2 and a message if a standard stream cannot be written in the block."""
+def standard_streams(program: str) -> Iterator[None]:
+    """Prepare the standard streams, and exit with code 2 and a message if one cannot be written in the block."""
+    prepare_streams()
     try:
         try:
             yield

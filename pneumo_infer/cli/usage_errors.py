@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from pneumo_infer.printable import printable
 
@@ -17,8 +19,26 @@ class PrintableErrors(TyperCommand):
     """A command whose usage errors escape characters that do not print. A shell may expand `*` to any file name."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        try:
+        with _printable():
             return super().make_context(*args, **kwargs)
-        except UsageError as error:
-            error.message = printable(error.message)
-            raise
+
+
+class PrintableGroup(TyperGroup):
+    """A program with several commands whose usage errors escape characters that do not print."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _printable():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
+        with _printable():  # of the commands
+            return super().invoke(*args, **kwargs)
+
+
+@contextmanager
+def _printable() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        error.message = printable(error.message)
+        raise

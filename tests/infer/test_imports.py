@@ -6,6 +6,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 import pneumo_infer
 
 SERVING = {"fastapi", "highdicom", "prometheus_client", "pynetdicom", "python_multipart", "starlette", "uvicorn"}
@@ -69,6 +71,13 @@ def test_help_of_services_loads_none_of_their_packages() -> None:
         """
     )
     assert not loaded & (TRAINING | SERVING | {"onnxruntime", "numpy", "PIL"})
+
+
+@pytest.mark.parametrize("module", ["pneumo_infer.cli.main", "pneumo_train.cli", "pneumo_export.cli"])
+def test_programs_start_before_they_import_anything(module: str) -> None:
+    always = modules_after("import __future__, atexit, re, signal")  # the installer's own script imports re
+    package = module.partition(".")[0]
+    assert modules_after(f"import {module}") - always <= {"pneumo_infer", package}
 
 
 def test_telemetry_is_off_before_onnxruntime_is_imported() -> None:

@@ -70,7 +70,7 @@ def test_standard_input_that_is_closed(place: Path) -> None:
     done = run(place, "--format", "jsonl", "-", preexec_fn=close(0))
     assert done.returncode == 1
     first, second = records(done.stdout)
-    assert first["error"].startswith("-: cannot be read (")
+    assert first["error"].startswith("-: is closed; ")
     assert second["error"] is None
 
 
@@ -119,7 +119,8 @@ def test_a_home_that_cannot_be_written(place: Path, tmp_path: Path) -> None:
 # As the installed command does it, but it says when Python's own start and the import of the entry point are over.
 STARTED = """
 import os
-from pneumo_infer.cli.main import end_at_once_if_interrupted, main
+from pneumo_infer.cli.main import main
+from pneumo_infer.cli.start import end_at_once_if_interrupted
 end_at_once_if_interrupted("pneumo-infer")
 os.write(1, b"*")
 main()

@@ -1,20 +1,21 @@
-"""The entry point of pneumo-train. It imports little, because an interrupt until then ends with a traceback."""
+"""The entry point of pneumo-train. It imports little, see `pneumo_infer.cli.start`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from pneumo_train.program import run_program
+from pneumo_infer.cli.start import run_program
 
 
 def main() -> None:
     """Run pneumo-train. The exit code is 0 on success, 2 on an error and 130 on an interrupt."""
-    run_program("pneumo-train", _load)
+    run_program("pneumo-train", _run)
 
 
-def _load() -> Callable[[], object]:
-    from pneumo_train.commands import app
-    from pneumo_train.malloc_tuning import keep_freed_memory
+def _run() -> None:
+    from pneumo_infer.cli.streams import standard_streams
 
-    keep_freed_memory()
-    return app
+    with standard_streams("pneumo-train"):
+        from pneumo_train.commands import app
+        from pneumo_train.malloc_tuning import keep_freed_memory
+
+        keep_freed_memory()
+        app()

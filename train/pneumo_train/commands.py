@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
@@ -12,9 +13,11 @@ from typing import Annotated
 import typer
 
 from pneumo_infer.cli.exit_codes import exit_codes
+from pneumo_infer.cli.start import raise_if_interrupted
+from pneumo_infer.cli.streams import echo
+from pneumo_infer.cli.usage_errors import PrintableGroup
 from pneumo_infer.errors import MissingExtraError
 from pneumo_train.import_quietly import import_quietly
-from pneumo_train.program import begin_work, echo
 
 CLASS_FOLDER = typer.Option(
     "--class-folder",
@@ -34,7 +37,7 @@ CACHE = typer.Option(help="Folder for decoded films. Default: the user's cache f
 
 PROGRAM = "pneumo-train"
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=PrintableGroup, add_completion=False, pretty_exceptions_enable=False)
 
 
 class Distribute(StrEnum):
@@ -81,7 +84,7 @@ def train(
             return
         parsed = _load("recipe_files").read_recipe(recipe, settings or [])
         options = _load("training.options").RunOptions(
-            data=str(data.resolve()),
+            data=os.path.realpath(data),
             recipe=recipe,
             settings=tuple(settings or ()),
             weights=_weights(weights or parsed.network.weights),
@@ -121,7 +124,7 @@ def leave_one_style_out(
     with exit_codes(PROGRAM, lambda: f"to resume, run the same command with --output {folder}"):
         study, parsed = _load("style.leave_one_out"), _load("recipe_files").read_recipe(recipe, settings or [])
         options = _load("training.options").RunOptions(
-            data=str(data.resolve()),
+            data=os.path.realpath(data),
             recipe=recipe,
             settings=tuple(settings or ()),
             weights=_weights(weights or parsed.network.weights),
@@ -192,7 +195,7 @@ def evaluate(
     cache: Annotated[Path | None, CACHE] = None,
 ) -> None:
     """Evaluate a model, and write metrics.json and report.html."""
-    folder = output or model.with_name(f"evaluation-{model.stem}")
+    folder = output or model.parent / f"evaluation-{model.stem}"
     with exit_codes(PROGRAM):
         evaluation = _load("evaluation.evaluate").evaluate(
             model,
@@ -247,11 +250,11 @@ def _layout(class_folder: list[str] | None, patients: Path | None) -> object:
 
 
 def _weights(weights: str) -> str:
-    return weights if weights in ("imagenet", "none") else str(Path(weights).resolve())
+    return weights if weights in ("imagenet", "none") else os.path.realpath(weights)
 
 
 def _absolute(path: Path | None) -> str | None:
-    return None if path is None else str(path.resolve())
+    return None if path is None else os.path.realpath(path)  # Path.resolve refuses circular links
 
 
 def _load(module: str) -> ModuleType:
@@ -260,5 +263,5 @@ def _load(module: str) -> ModuleType:
             loaded = import_module(f"pneumo_train.{module}")
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name).partition(".")[0], "train") from None
-    begin_work()
+    raise_if_interrupted()
     return loaded
