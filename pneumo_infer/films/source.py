@@ -55,6 +55,8 @@ def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str, lim
         raise ImageError(
             name, "a folder, not a film", "give a film, or on the command line a folder that contains films"
         ) from None
+    except ImageError:  # of a stream that knows why
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(name, f"cannot be read ({reason})", "check the path and its permissions") from error

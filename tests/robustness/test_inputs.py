@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from infer_command import infer, records, small_film, small_model, without_privileges
 
-from pneumo_infer.cli.inputs import NotAFile, expand
+from pneumo_infer.cli.inputs import NotAFilm, expand
 from pneumo_infer.films.pictures import is_own_picture
 from pneumo_infer.films.search.folders import find_films
 from pneumo_infer.films.source import source_name
@@ -101,8 +101,25 @@ def test_overlays_among_the_films_are_no_films(place: Path) -> None:
     assert is_own_picture(place / "films" / "a.png.png")
     again = infer(*command, "films/*.png", cwd=place)
     assert [record["path"] for record in records(first.stdout + again.stdout)] == ["films/a.png"] * 2
+    assert again.stderr == b"pneumo-infer: skipped pictures that pneumo-infer has drawn: 1\n"
     table = infer("--model", "small.onnx", "films", cwd=place)
     assert b"1 other files skipped; 1 films in " in table.stderr
+
+
+def test_overlays_that_a_shell_names_among_the_films_are_skipped(place: Path) -> None:
+    command = ("--model", small_model(place / "small.onnx"), "--format", "jsonl")
+    overlay = "films/a.png.png"
+    infer(*command, "--heatmap", ".", "films", cwd=place)
+    done = infer(*command, "films/a.png", overlay, cwd=place)
+    assert [record["path"] for record in records(done.stdout)] == ["films/a.png"]
+    assert (done.returncode, done.stderr) == (0, b"pneumo-infer: skipped pictures that pneumo-infer has drawn: 1\n")
+    for argument in (overlay, "films/*.png.png"):  # not skipped in silence, since nothing is left
+        alone = infer(*command, argument, cwd=place)
+        assert (alone.returncode, alone.stderr) == (1, b"")
+        (record,) = records(alone.stdout)
+        assert record["error"] == f"{overlay}: a picture that pneumo-infer has drawn; name the film itself"
+    explained = infer("--model", "small.onnx", "--explain", overlay, cwd=place)
+    assert explained.returncode == 1
 
 
 def test_an_overlay_replaces_nothing_but_an_overlay(place: Path) -> None:
@@ -153,4 +170,4 @@ def test_a_pipe_that_is_named_is_read(place: Path) -> None:
     )
     os.close(reading)
     assert done.returncode == 0
-    assert not isinstance(expand(["/dev/null"]).films[0], NotAFile)
+    assert not isinstance(expand(["/dev/null"]).films[0], NotAFilm)
