@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import pytest
 from made_films import write_chest_xray
 from sklearn.metrics import roc_auc_score
 from tiny_training import TinyTraining, read_csv
+
+from pneumo_infer.printable import printable
 
 
 def evaluate(model: Path, data: Path, output: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -77,20 +80,47 @@ def test_the_report_stands_alone(measured: Path) -> None:
     assert "how much each cell of the last feature maps adds to the logit" in page
 
 
+MARKUP = "[b]<script>|`a`&amp;\u202e\x1b[31m\n"  # as a part of a file name
+
+
+class Page(HTMLParser):
+    """The elements and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.elements.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
 def test_films_of_another_hospital_are_all_measured(tiny_run: Path, tmp_path: Path) -> None:
-    model = tmp_path / "model.keras"
+    model = tmp_path / f"{MARKUP}.keras"
     for suffix in (".keras", ".json"):
         shutil.copy(tiny_run / f"model{suffix}", model.with_suffix(suffix))
     other = write_chest_xray(tmp_path / "other", patients=5)
-    (other / "train" / "NORMAL" / "broken.png").write_bytes(b"no picture")
+    for film in sorted(other.rglob("*.jpeg")):
+        film.rename(film.with_name(f"{film.stem}{MARKUP}.jpeg"))
+    broken = f"{MARKUP}.png"
+    (other / "train" / "NORMAL" / broken).write_bytes(b"no picture")
     done = evaluate(model, other, tmp_path / "out", "--no-corruptions", "--operating-point", "screening")
     assert done.returncode == 0, done.stderr
     assert "some of them may be training films of the model" in " ".join(done.stderr.split())
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["films"] == 10
     assert metrics["default_operating_point"] == "screening"
-    assert list(metrics["unreadable"]) == ["train/NORMAL/broken.png"]
-    assert "broken.png" in (tmp_path / "out" / "report.html").read_text()
+    assert list(metrics["unreadable"]) == [f"train/NORMAL/{broken}"]
+    page = Page((tmp_path / "out" / "report.html").read_text())
+    assert "script" not in page.elements
+    assert [line for line in page.text.split("\n") if line != printable(line)] == []
+    wrong = [film["path"] for film in (*metrics["false_negatives"], *metrics["false_positives"])]
+    for name in (*wrong, *metrics["unreadable"], metrics["model"]):
+        assert printable(name) in page.text
 
 
 def test_what_cannot_be_measured(tiny: TinyTraining, tiny_run: Path, tmp_path: Path) -> None:

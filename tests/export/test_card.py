@@ -82,6 +82,32 @@ def test_every_table_has_as_many_cells_in_each_row_as_in_its_head(described: Mod
         columns = cells
 
 
+MARKUP = "[/b]<script>|`a`\\\u202e\x1b[31m\n# NORMAL"
+ESCAPED = r"\[/b]\<script>\|\`a\`\\\\u202e\\x1b\[31m\\n# NORMAL"
+
+
+def test_markup_in_names_is_escaped_wherever_it_comes_from(described: ModelDescription) -> None:
+    plain = described.to_json()
+    row = {"films": 54, "share": 0.5, "interval": [0.4, 0.6]}
+    figures = dict.fromkeys(FIGURES, 0.5)
+    lines = card_of(
+        described,
+        recipe=plain["recipe"] | {"summary": MARKUP},
+        weights=plain["weights"] | {"source": MARKUP, "licence": MARKUP},
+        data=plain["data"] | {"source": MARKUP},
+        calibration=plain["calibration"] | {"method": MARKUP, "fitted_on": MARKUP},
+        ood=plain["ood"] | {"method": MARKUP, "also_fitted_on": [MARKUP], "flagged": {MARKUP: row}},
+        corruptions=plain["corruptions"] | {"figures": {MARKUP: figures}},
+        population={"age_years": [1, 5], "views": [MARKUP]},
+    )
+    text = "\n".join(lines)
+    assert text.count(ESCAPED) >= 14
+    assert text.replace(ESCAPED, "").isascii()
+    assert "script" not in text.replace(ESCAPED, "")
+    assert [line for line in lines if not line.isprintable()] == []
+    assert f"| {ESCAPED} | 54 | 50.0% [40.0%, 60.0%] |" in lines
+
+
 def test_the_card_that_ships_is_what_the_exporter_writes_now() -> None:
     if json.loads(description_of(SHIPPED).read_text())["version"] != __version__:
         pytest.skip("the model that ships was made by another version")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from pneumo_export.metadata import INTENDED_USE
 from pneumo_export.parity.proof import Proof
@@ -33,10 +34,10 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: Mapping[str, in
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # Markdown
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else escape_text(str(value)),
     )
     environment.filters |= {
-        "text": escape_text,
         "figure": _figure,
         "percent": lambda share: f"{share:.1%}",
         "layers": name_layers,
@@ -53,14 +54,14 @@ def model_card(source: TrainedModel, proofs: list[Proof], sizes: Mapping[str, in
     )
 
 
-def escape_text(text: str) -> str:
+def escape_text(text: str) -> Markup:
     """Escape what would control a terminal, or begin a column, code, a link or HTML in Markdown."""
-    return re.sub(r"([\\`|<\[])", r"\\\1", printable(text))
+    return Markup(re.sub(r"([\\`|<\[])", r"\\\1", printable(text)))
 
 
-def _figure(figure: Figure | None, digits: int = 3) -> str:
+def _figure(figure: Figure | None, digits: int = 3) -> Markup:
     """Format a figure and its interval, with `none` for undefined values."""
     if figure is None:
-        return "none"
+        return Markup("none")
     shown = ["none" if value is None else f"{value:.{digits}f}" for value in (figure.value, *figure.interval)]
-    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
+    return Markup(f"{shown[0]} [{shown[1]}, {shown[2]}]")
