@@ -20,7 +20,7 @@ from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import NetworkInput, fill_up, read_network_input
 from pneumo_infer.films.search.file_state import FileState, file_state
 from pneumo_infer.films.source import FilmSource, source_name
-from pneumo_infer.limits import LIMITS, Limits
+from pneumo_infer.limits import LIMITS, MAX_BATCH, Limits
 from pneumo_infer.model.contract import describe
 from pneumo_infer.model.info import OUTPUTS
 from pneumo_infer.model.outputs import check_outputs
@@ -196,10 +196,10 @@ class Classifier:
         Raises
         ------
         ValueError
-            `batch_size` is below 1.
+            `batch_size` is not from 1 to 65,536.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        if not 1 <= batch_size <= MAX_BATCH:
+            raise ValueError(f"batch_size must be from 1 to {MAX_BATCH}, not {batch_size}")
         states: deque[FileState] = deque()
         batches = read_batches(_noting_states(films, states), batch_size, self.threads, self._read)
         return (

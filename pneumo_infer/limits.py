@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from pneumo_infer.errors import ImageError
 
+# Larger numbers are mistakes; they would end in errors of onnxruntime and Python.
+MAX_THREADS = 1024
+MAX_BATCH = 65_536  # films
 MAX_SIDE = 65_535  # pixels; JPEG and DICOM allow no more, and lines of a pixel each take long to work on
 
 WALL_FACTOR = 6

@@ -11,7 +11,7 @@ from pneumo_infer import __version__
 from pneumo_infer.cli.command import SAMPLES, Command, DeviceChoice
 from pneumo_infer.cli.output.records import Format
 from pneumo_infer.cli.usage_errors import PrintableErrors
-from pneumo_infer.limits import LIMITS, Limits
+from pneumo_infer.limits import LIMITS, MAX_BATCH, MAX_THREADS, Limits
 
 MEGABYTE = 1_000_000
 
@@ -41,8 +41,12 @@ def infer(
     device: Annotated[
         DeviceChoice, typer.Option(envvar="PNEUMO_DEVICE", help="auto uses CUDA if it starts, otherwise the CPU.")
     ] = Command.device,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all available CPUs.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Films per run of the network.")] = Command.batch_size,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MAX_THREADS, help="CPU threads. Default: all available CPUs.")
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=MAX_BATCH, help="Films per run of the network.")
+    ] = Command.batch_size,
     form: Annotated[Format, typer.Option("--format", help="Output format.")] = Command.form,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     output: Annotated[

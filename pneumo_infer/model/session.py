@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.errors import DeviceError, MissingExtraError, ModelError, excerpt
+from pneumo_infer.limits import MAX_THREADS
 from pneumo_infer.model.checksum import Provenance, file_digest, require_released, verify
 from pneumo_infer.model.info import packaged_models
 
@@ -78,14 +79,15 @@ def open_session(path: Path | None, device: Device = "auto", threads: int | None
     MissingExtraError
         onnxruntime is not installed.
     DeviceError
-        The device is unknown or did not start, `threads` is below 1, or both builds of onnxruntime are installed.
+        The device is unknown or did not start, `threads` is not from 1 to 1024, or both builds of onnxruntime are
+        installed.
     ModelError
         The file is missing, was altered, has a graph that is refused, or cannot be loaded by onnxruntime.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise DeviceError(f"device {device!r}", "not a known device", "choose auto, cpu or cuda")
-    if threads is not None and threads < 1:
-        raise DeviceError("threads", f"cannot be {threads}", "give 1 or more")
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise DeviceError("threads", f"cannot be {threads}", f"give 1 to {MAX_THREADS}")
     onnxruntime = load_onnxruntime()
     options = _session_options(onnxruntime, threads)
     if device == "cpu" or (device == "auto" and CUDA not in onnxruntime.get_available_providers()):

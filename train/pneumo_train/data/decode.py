@@ -182,7 +182,7 @@ def _keep_rows(path: Path, array: NDArray[np.uint8], rows: int) -> None:
 
 
 def _cache_key(root: Path, films: Sequence[IndexedFilm]) -> str:
-    digest = hashlib.sha256(f"{PREPROCESS}\0".encode() + os.fsencode(root.resolve()))
+    digest = hashlib.sha256(f"{PREPROCESS}\0".encode() + os.fsencode(os.path.realpath(root)))
     for film in films:
         digest.update(f"\0{film.path}\0{_version(root / film.path)}".encode())
     return digest.hexdigest()[:32]

@@ -42,7 +42,7 @@ def read_manifest(path: Path, root: Path) -> list[IndexedFilm]:
     """
     file = SideFile(path, "correct it, or write a new one with pneumo-train split", DataError)
     # Not resolved further, because a data set may contain links to films elsewhere.
-    roots = [Path(os.path.normpath(root.absolute())), root.resolve()]
+    roots = [Path(os.path.normpath(root.absolute())), Path(os.path.realpath(root))]
     films: dict[str, IndexedFilm] = {}
     for line, film in file.rows(IndexedFilm, protected=True):
         inside = _path_inside(film.path, roots)
