@@ -50,19 +50,35 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # Commands that are not ours.
 FOREIGN = (
     ".",
+    "/opt/pneumo/bin/pip",
     "codespell",
+    "curl",
+    "install",
     "kaggle",
     "mv",
     "mypy",
     "pip",
+    "podman",
     "pre-commit",
     "pyinstaller",
     "pytest",
     "python -m pytest",
     "python3",
     "ruff",
+    "systemctl",
 )
-FOREIGN_OPTIONS = {"--all-files", "--collect-data", "--cov", "--depth", "--unzip"}
+FOREIGN_OPTIONS = {
+    "--all-files",
+    "--cap-drop",
+    "--collect-data",
+    "--cov",
+    "--data-binary",
+    "--depth",
+    "--memory",
+    "--now",
+    "--read-only",
+    "--unzip",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +127,15 @@ def read_commands() -> Iterator[tuple[str, str, str]]:
 
 COMMANDS = list(dict.fromkeys(read_commands()))
 RUN = [command for command in COMMANDS if command[1].startswith("pneumo-infer")]
-PARSED = [
-    text
-    for _, text, _ in COMMANDS
-    if text.startswith(("pneumo-train", "pneumo-export", "python -m pneumo", "python -m benchmarks", "python -m tools"))
-]
+PARSED_PROGRAMS = (
+    "pneumo-train",
+    "pneumo-export",
+    "pneumo-serve",
+    "python -m pneumo",
+    "python -m benchmarks",
+    "python -m tools",
+)
+PARSED = [text for _, text, _ in COMMANDS if text.startswith(PARSED_PROGRAMS)]
 
 
 @pytest.fixture
@@ -241,8 +261,10 @@ def test_commands_that_classify(page: str, command: str, output: str, request: p
 
 def as_command(program: str) -> Any:
     """The command that a program of ours, or the `main` of a module, gives to typer."""
-    if program in PROGRAMS:
-        return typer.main.get_command(import_module(PROGRAMS[program]).app)
+    name, *below = program.split()
+    if name in PROGRAMS:
+        command = typer.main.get_command(import_module(PROGRAMS[name]).app)
+        return command.commands[below[0]] if below else command  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False)
     app.command()(import_module(program).main)
     return typer.main.get_command(app)
@@ -281,6 +303,7 @@ def options_of(command: Any) -> set[str]:
         ("pneumo-infer", ["cli.md"]),
         ("pneumo-train", ["training.md", "style.md", "CONTRIBUTING.md"]),
         ("pneumo-export", ["export.md"]),
+        ("pneumo-serve http", ["serving.md"]),
     ],
 )
 def test_every_option_is_documented(program: str, pages: list[str]) -> None:
@@ -311,7 +334,7 @@ def test_paths_and_links_exist(page: str) -> None:
     home = ROOT if (ROOT / page).is_file() else ROOT / "docs"
     links = re.findall(r"(?:\]\(|src=\")([^)#\"]+)", PAGES[page])
     missing = [link for link in links if "://" not in link and not (home / link).exists()]
-    folders = "pneumo_infer|train|export|tests|benchmarks|models|tools|docs"
+    folders = "pneumo_infer|train|export|tests|benchmarks|models|tools|docs|deploy"
     paths = re.findall(rf"`((?:{folders}|\.ci)/[\w./-]*)`", PAGES[page])
     assert missing + [path for path in paths if not (ROOT / path).exists()] == []
 

@@ -191,7 +191,7 @@ function addCard(film) {
 
 function setOpacity(card, percent) {
   card.querySelector(".evidence").style.opacity = percent / 100;
-  card.querySelector("output").textContent = `${percent} %`;
+  card.querySelector(".percent").textContent = `${percent} %`;
 }
 
 function showPictures(film, pictures) {
