@@ -133,7 +133,7 @@ def _read_view(source: FilmSource, limits: Limits, side: int) -> Film:
 
 def _network_input(grey: GreyFilm) -> NetworkInput:
     film = grey.image
-    left, top, right, bottom = box = content_box(np.asarray(film))
+    left, top, right, bottom = box = content_box(film)
     width, height = film.size
     if box != (0, 0, width, height):
         note(f"uniform borders: cropped to columns {left} to {right} and rows {top} to {bottom} of {width} x {height}")

@@ -112,7 +112,10 @@ def _open(encoded: bytes, name: str, limits: Limits, least_side: int | None) -> 
         if image.format == "JPEG2000":
             require_jpeg_2000_size(encoded, *image.size)
         if image.format in ("JPEG", "MPO"):
-            require_reasonable_scans(encoded, image.width * image.height, name)
+            if image.mode != "L" or image.info.get(
+                "progressive"
+            ):  # other grey films are decoded after their first scan
+                require_reasonable_scans(encoded, image.width * image.height, name)
             size = None if least_side is None else (least_side, least_side)
             image.draft("L", size)  # decode straight to luma, at the smallest sufficient size
             image.decodermaxblock = len(encoded)  # one block: some rows at block boundaries are decoded twice
