@@ -24,7 +24,7 @@ class PrintableErrors(TyperCommand):
 
 
 class PrintableGroup(TyperGroup):
-    """A program with several commands whose usage errors escape characters that do not print."""
+    """A program whose usage errors, and those of its commands, escape characters that do not print."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _printable():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from pneumo_infer.cli.usage_errors import PrintableErrors
+from pneumo_infer.cli.usage_errors import PrintableGroup
 from pneumo_infer.serve.dicom.command import serve_dicom
 from pneumo_infer.serve.http.command import serve_http
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=PrintableGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.callback()
@@ -19,8 +19,8 @@ def _services() -> None:
     """
 
 
-app.command("http", cls=PrintableErrors)(serve_http)
-app.command("dicom", cls=PrintableErrors)(serve_dicom)
+app.command("http")(serve_http)
+app.command("dicom")(serve_dicom)
 
 
 def main() -> None:

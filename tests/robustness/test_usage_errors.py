@@ -1,4 +1,4 @@
-"""What was typed comes back in usage errors of all three programs, but never as it is."""
+"""What was typed comes back in usage errors of all programs, but never as it is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from pneumo_export.commands import app as pneumo_export
 from pneumo_infer.cli.options import app as pneumo_infer
 from pneumo_infer.printable import printable
+from pneumo_infer.serve.cli import app as pneumo_serve
 from pneumo_train.commands import app as pneumo_train
 
 HOSTILE = "\x1b]0;title\x07\r\u202eNORMAL[/b]\n"
@@ -29,6 +30,9 @@ CALLS: list[tuple[Any, list[str]]] = [
     (pneumo_export, ["--to", "onnx", "--precision", HOSTILE]),
     (pneumo_export, ["--to", "onnx", f"--least-films={HOSTILE}"]),
     (pneumo_export, ["check", "x", HOSTILE]),
+    (pneumo_serve, [HOSTILE]),
+    (pneumo_serve, ["http", "--port", HOSTILE]),
+    (pneumo_serve, ["dicom", f"--{HOSTILE}"]),
 ]
 
 
