@@ -145,6 +145,9 @@ def packed_lung_fields(pixels: Film, on_films: Callable[[int], object] = lambda 
 
 def predict(model: keras.Model, pixels: Film) -> Any:
     """Run a model on decoded films, uint8 (N, 224, 224, 1), and return its outputs, with N rows each."""
+    if keras.backend.backend() == "tensorflow":
+        # XLA would compile each model twice, since the last batch is smaller, and run it no faster.
+        model.jit_compile = False
     no_targets = np.zeros(len(pixels), np.float32)
     return model.predict(
         FilmBatches(pixels, no_targets, np.arange(len(pixels)), batch_size=FILMS_PER_BATCH).feed(), verbose=0

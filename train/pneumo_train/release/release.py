@@ -23,7 +23,7 @@ from pneumo_train.evaluation.metrics import metrics_at_threshold, threshold_free
 from pneumo_train.model.calibration import Calibration, Scores, calibration_error_by_chance
 from pneumo_train.model.conformal import fit_uncertain_band
 from pneumo_train.model.description import ModelDescription
-from pneumo_train.model.network import build_serving_model, heatmaps_of, rebuild_trunk
+from pneumo_train.model.network import build_serving_model, rebuild_trunk
 from pneumo_train.model.save_keras import round_to_float16, save_deflated
 from pneumo_train.model.trained import MODEL_FILE, description_of
 from pneumo_train.ood.extra_films import NONE, OtherFilms
@@ -121,9 +121,11 @@ def release_model(
 
 
 def output_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
-    """Return a function from films to one output of a model, (N, C), that skips layers of other outputs."""
-    single_output = keras.Model(model.input, model.output[name])
-    return lambda pixels: predict(single_output, pixels)
+    """Return a function from films to one output of a model, (N, ...).
+
+    The other outputs cost next to nothing, whereas a model of its own for each output would be compiled again.
+    """
+    return lambda pixels: predict(model, pixels)[name]
 
 
 def column_of(model: keras.Model, name: str) -> Callable[[Film], Scores]:
@@ -186,7 +188,7 @@ def _describe_heatmap(
     trunk: keras.Model, decoded: DecodedFilms, films: TrainingFilms, rows: np.ndarray[Any, np.dtype[np.intp]]
 ) -> dict[str, Any]:
     positives = rows[films.targets[rows] == 1]
-    deletion = delete_evidence(films.pixels[positives], column_of(trunk, "logit"), heatmaps_of(trunk))
+    deletion = delete_evidence(films.pixels[positives], column_of(trunk, "logit"), output_of(trunk, "heatmap"))
     return deletion.figures([decoded.films[row].patient for row in positives])
 
 
