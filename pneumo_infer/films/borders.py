@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ TOLERANCE = 8  # grey levels: the range of a border after JPEG compression
 # A border narrower than this share of its side is left: one film in ten of the public data set has a narrow one, and
 # the network was trained on these as they are.
 MIN_SHARE = 1 / 12
-SAMPLES = 16  # pixels of an edge that show whether it can be uniform
+SAMPLES = 16  # pixels of a line that show whether it can be uniform
 MAX_SHARE = 0.5  # of a side, both borders together; wider ones are left, since little of the film remains
 
 
@@ -36,7 +37,7 @@ def content_box(film: Image.Image) -> Box:
     tuple of int
         Left, top, right and bottom in pixels; the whole film if it has no wide border.
     """
-    if not _has_uniform_edge(film):
+    if not _can_have_borders(film):
         return 0, 0, film.width, film.height
     pixels: Film = np.asarray(film)
     top, bottom = _crop(pixels)
@@ -44,14 +45,15 @@ def content_box(film: Image.Image) -> Box:
     return left, top, right, bottom
 
 
-def _has_uniform_edge(film: Image.Image) -> bool:
-    """Whether a film can have a border, as some pixels of its edges show; to look for one takes far longer."""
+def _can_have_borders(film: Image.Image) -> bool:
+    """Whether some pixels of the outer and inner ends of wide borders are alike; to look at all takes far longer."""
     pixels: Any = film.load()
     right, bottom = film.width - 1, film.height - 1
+    across, down = (math.ceil(MIN_SHARE * side) - 1 for side in film.size)
     columns, rows = range(0, right, right // SAMPLES + 1), range(0, bottom, bottom // SAMPLES + 1)
-    edges = [[pixels[at, y] for at in columns] for y in (0, bottom)]
-    edges += [[pixels[x, at] for at in rows] for x in (0, right)]
-    return any(not edge or max(edge) - min(edge) <= TOLERANCE for edge in edges)
+    sides = [[pixels[x, y] for x in columns for y in ends] for ends in ((0, down), (bottom - down, bottom))]
+    sides += [[pixels[x, y] for y in rows for x in ends] for ends in ((0, across), (right - across, right))]
+    return any(not side or max(side) - min(side) <= TOLERANCE for side in sides)
 
 
 def _crop(lines: Film) -> tuple[int, int]:
