@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pneumo_infer.serve.dicom.delivery import Destination
 
 MEGABYTE = 1_000_000
+READING_SECONDS = 60  # more than elsewhere: a film that is refused because the machine is busy is not read again
 AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")  # PS3.5 6.2
 ANOTHER_NODE = re.compile(r"(?P<title>[^@]+)@(?P<host>\[[^]]+]|[^:]+):(?P<port>\d{1,5})")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -96,7 +97,7 @@ def serve_dicom(
         from pneumo_infer.serve.dicom.log import start_logging
         from pneumo_infer.serve.dicom.node import Node
 
-        limits = Limits(encoded_bytes=max_megabytes * MEGABYTE)
+        limits = Limits(encoded_bytes=max_megabytes * MEGABYTE, seconds=READING_SECONDS)
         classifier = Classifier(
             model,
             device=device.value,
