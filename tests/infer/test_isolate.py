@@ -74,7 +74,8 @@ def test_errors_name_the_film(workers: Workers, tmp_path: Path) -> None:
 def test_a_film_that_takes_too_long_ends_its_worker_only() -> None:
     workers = Workers(Limits(seconds=1, memory=4 * 10**9))
     long = FILMS["JPEG 2000, 64 megapixels, colour"]()
-    with pytest.raises(ImageError, match="took more than 1 s of CPU time; export the film again, or raise the limit"):
+    # On a busy machine, its wall time ends first.
+    with pytest.raises(ImageError, match=r"took more than (1 s of CPU time|6 s); export the film again, or raise the"):
         workers.read(long)
     assert workers.read(FILM).pixels.any()
     workers.close()
