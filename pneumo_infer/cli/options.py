@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from pneumo_infer import __version__
-from pneumo_infer.cli.command import SAMPLES, Command, DeviceChoice
+from pneumo_infer.cli.command import SAMPLES, Command
+from pneumo_infer.cli.model_options import MEGABYTE, DeviceOption, ModelOption, ThresholdOption
 from pneumo_infer.cli.output.records import Format
 from pneumo_infer.cli.usage_errors import PrintableErrors
 from pneumo_infer.limits import LIMITS, MAX_BATCH, MAX_THREADS, Limits
-
-MEGABYTE = 1_000_000
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -30,17 +29,9 @@ def infer(
         list[str] | None,
         typer.Argument(metavar="IMAGE...", help="Films: files, folders, globs, or - for standard input."),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="PNEUMO_MODEL", help="ONNX file written by pneumo-export. Default: the packaged model."),
-    ] = None,
-    threshold: Annotated[
-        str | None,
-        typer.Option(metavar="NUMBER|NAME", help="Probability, or name of an operating point."),
-    ] = None,
-    device: Annotated[
-        DeviceChoice, typer.Option(envvar="PNEUMO_DEVICE", help="auto uses CUDA if it starts, otherwise the CPU.")
-    ] = Command.device,
+    model: ModelOption = None,
+    threshold: ThresholdOption = None,
+    device: DeviceOption = Command.device,
     threads: Annotated[
         int | None, typer.Option(min=1, max=MAX_THREADS, help="CPU threads. Default: all available CPUs.")
     ] = None,

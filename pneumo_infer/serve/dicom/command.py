@@ -12,13 +12,13 @@ import typer
 
 from pneumo_infer.cli.command import DeviceChoice
 from pneumo_infer.cli.exit_codes import exit_codes
+from pneumo_infer.cli.model_options import MEGABYTE, DeviceOption, ModelOption, ThresholdOption
 from pneumo_infer.errors import MissingExtraError, PneumoError
 from pneumo_infer.limits import Limits
 
 if TYPE_CHECKING:
     from pneumo_infer.serve.dicom.delivery import Destination
 
-MEGABYTE = 1_000_000
 READING_SECONDS = 60  # more than elsewhere: a film that is refused because the machine is busy is not read again
 AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")  # PS3.5 6.2
 ANOTHER_NODE = re.compile(r"(?P<title>[^@]+)@(?P<host>\[[^]]+]|[^:]+):(?P<port>\d{1,5})")
@@ -64,16 +64,9 @@ def serve_dicom(
     remember_days: Annotated[
         int, typer.Option(min=1, metavar="DAYS", help="How long films are recognised if they are sent again.")
     ] = 30,
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="PNEUMO_MODEL", help="ONNX file written by pneumo-export. Default: the packaged model."),
-    ] = None,
-    threshold: Annotated[
-        str | None, typer.Option(metavar="NUMBER|NAME", help="Probability, or name of an operating point.")
-    ] = None,
-    device: Annotated[
-        DeviceChoice, typer.Option(envvar="PNEUMO_DEVICE", help="auto uses CUDA if it starts, otherwise the CPU.")
-    ] = DeviceChoice.AUTO,
+    model: ModelOption = None,
+    threshold: ThresholdOption = None,
+    device: DeviceOption = DeviceChoice.AUTO,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all available CPUs.")] = None,
 ) -> None:
     """Receive films from a PACS or a modality, and answer each with a structured report and an overlay.

@@ -10,7 +10,7 @@ import typer
 
 from pneumo_infer.cli.command import DeviceChoice
 from pneumo_infer.cli.exit_codes import exit_codes
-from pneumo_infer.cli.options import MEGABYTE
+from pneumo_infer.cli.model_options import MEGABYTE, DeviceOption, ModelOption, ThresholdOption
 from pneumo_infer.errors import MissingExtraError, PneumoError
 from pneumo_infer.limits import LIMITS, Limits
 
@@ -32,16 +32,9 @@ def serve_http(
     ssl_certfile: Annotated[Path | None, typer.Option(help="TLS certificate, PEM.")] = None,
     ssl_keyfile: Annotated[Path | None, typer.Option(help="TLS key, PEM.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that serve, each with its own model.")] = 1,
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="PNEUMO_MODEL", help="ONNX file written by pneumo-export. Default: the packaged model."),
-    ] = None,
-    threshold: Annotated[
-        str | None, typer.Option(metavar="NUMBER|NAME", help="Probability, or name of an operating point.")
-    ] = None,
-    device: Annotated[
-        DeviceChoice, typer.Option(envvar="PNEUMO_DEVICE", help="auto uses CUDA if it starts, otherwise the CPU.")
-    ] = DeviceChoice.AUTO,
+    model: ModelOption = None,
+    threshold: ThresholdOption = None,
+    device: DeviceOption = DeviceChoice.AUTO,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads per process. Default: the CPUs, shared by all processes.")
     ] = None,
