@@ -17,8 +17,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "dicom-films.md"
 FILMS = Path(pydicom.__file__).parent / "data" / "test_files"
 PAGE_START = """# DICOM films that are read
 
-pydicom comes with DICOM files of many transfer syntaxes, kinds and damages. This is what pneumo-infer makes of those of
-pydicom {version}; `python -m tools.dicom_films` writes this page. Most of them are no chest films, so the model would
+pydicom comes with DICOM files of many transfer syntaxes, kinds and defects. This is what pneumo-infer makes of those of
+pydicom {version}; `python -m tools.dicom_films` writes this page. Most are not chest films, so the model would
 call them out of domain.
 
 | file | read | refused |
