@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from pneumo_train.data.batches import predict
 from pneumo_train.errors import RecipeError
 from pneumo_train.model.backbones import BUILDERS, IMAGENET_MEAN, build_backbone
 from pneumo_train.model.calibration import Calibration
@@ -20,7 +21,6 @@ from pneumo_train.model.network import (
     build_training_model,
     build_trunk,
     find_backbone,
-    heatmaps_of,
     rebuild_trunk,
     set_trainable,
 )
@@ -74,10 +74,11 @@ def test_the_logit_is_the_sum_of_evidence(pooling: Literal["film", "lungs"]) -> 
     np.testing.assert_allclose(np.sum(outputs["heatmap"], axis=(1, 2)), outputs["logit"][:, 0], rtol=1e-5)
 
 
-def test_heatmaps_come_from_the_trunk(trunk: keras.Model) -> None:
+def test_predicting_in_batches_changes_nothing(trunk: keras.Model) -> None:
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 1), dtype=np.uint8)
-    heatmaps = heatmaps_of(trunk)
-    np.testing.assert_allclose(heatmaps(films), trunk(films.astype(np.float32))["heatmap"], rtol=1e-5, atol=1e-7)
+    expected = trunk(films.astype(np.float32))
+    for name, values in predict(trunk, films).items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6)
 
 
 def test_evidence_counts_where_the_network_sees_lung() -> None:

@@ -11,10 +11,10 @@ import numpy as np
 from pneumo_infer.films.raster import Film
 from pneumo_infer.model.contract import describe
 from pneumo_infer.model.session import open_session
+from pneumo_train.data.batches import predict
 from pneumo_train.data.chunks import in_batches
 from pneumo_train.model.calibration import Scores
 from pneumo_train.model.file_description import FileDescription
-from pneumo_train.model.network import heatmaps_of
 from pneumo_train.model.trained import load_trained
 
 SCORES = ("logit", "probability", "domain_distance")
@@ -78,12 +78,16 @@ def load_scorer(path: Path) -> Scorer:
 def _keras_scorer(path: Path) -> Scorer:
     trained = load_trained(path)
     model = trained.keras_model
+    trunk = model.get_layer("trunk")
 
     def run(films: Film) -> Scored:
-        outputs = model.predict_on_batch(films)
+        outputs = predict(model, films)
         return Scored(*(outputs[name][:, 0] for name in SCORES))
 
-    return Scorer(path, trained.description, run, heatmaps_of(model.get_layer("trunk")))
+    def heatmaps(films: Film) -> Heatmaps:
+        return np.asarray(predict(trunk, films)["heatmap"])
+
+    return Scorer(path, trained.description, run, heatmaps)
 
 
 def _onnx_scorer(path: Path) -> Scorer:

@@ -5,19 +5,16 @@ Trunk and serving model contain only built-in Keras layers, so that their files 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from pneumo_infer.films.preprocess import NETWORK_SIZE
-from pneumo_infer.films.raster import Film
 from pneumo_train.augmentation.layers import augmented
 from pneumo_train.model.backbones import IMAGENET_DEVIATION, SCALINGS, build_backbone
-from pneumo_train.model.calibration import Calibration, Scores
+from pneumo_train.model.calibration import Calibration
 from pneumo_train.model.equalisation import equalised
 from pneumo_train.model.lung_loss import LungFieldLoss
 from pneumo_train.ood.detector import OodDetector, add_ood_distance
@@ -193,12 +190,6 @@ def _dense(x: keras.KerasTensor, units: int, name: str, network: Network, activa
     regularizer = keras.regularizers.L2(network.l2) if network.l2 else None
     dense = keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer, name=name, dtype="float32")
     return ops.reshape(dense(ops.reshape(x, (-1, channels))), (-1, *cells, units))
-
-
-def heatmaps_of(trunk: keras.Model) -> Callable[[Film], Scores]:
-    """Return a function that computes heatmaps of films: uint8 (B, 224, 224, 1) to float32 (B, S, S)."""
-    model = keras.Model(trunk.input, trunk.output["heatmap"])
-    return lambda films: np.asarray(model(films.astype(np.float32), training=False))
 
 
 def weights_name(weights: str) -> str:
