@@ -5,15 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from filelock import FileLock
 from made_films import SHARED_FILMS, draw_film, write_chest_xray
+from made_once import made_once
 from numpy.typing import NDArray
 from PIL import Image
 from tiny_training import LIGHT_RECIPE, TINY_RECIPE, TinyTraining, write_light_weights, write_weights
@@ -27,8 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if "end_to_end" in item.path.parts or TRAINS & fixtures:
             item.add_marker("slow")
-        # In a parallel run, what is made once for a file, or for all of tests/export, is made in one process.
-        item.add_marker(pytest.mark.xdist_group("made" if "made" in fixtures else item.path.name))
 
 
 @pytest.fixture(scope="session")
@@ -56,17 +53,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of a parallel run share."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-
-@contextmanager
-def made_once(folder: Path) -> Iterator[bool]:
-    """Whether this process is the one that fills a shared folder; the others wait until it is complete."""
-    with FileLock(folder.with_suffix(".lock")):
-        complete = folder.with_suffix(".complete")
-        if not complete.exists():
-            folder.mkdir(exist_ok=True)
-        yield not complete.exists()
-        complete.touch()
 
 
 def in_a_process(function: Callable[..., object], *arguments: Path) -> None:

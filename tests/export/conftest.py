@@ -6,20 +6,24 @@ import shutil
 from pathlib import Path
 
 import pytest
+from made_once import made_once
 from staged import Staged
 
-from pneumo_export.pipeline import make_files, parity_films
+from pneumo_export.pipeline import PRECISIONS, make_files, parity_films
 from pneumo_train.model.trained import load_trained
 from pneumo_train.training.films import read_split
 
 
 @pytest.fixture(scope="session")
-def made(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Staged:
-    folder = tmp_path_factory.mktemp("made")
+def made(tiny_run: Path, shared: Path) -> Staged:
+    folder = shared / "made"
     source = load_trained(tiny_run / "model.keras")
     decoded = read_split(tiny_run)
     films = parity_films(decoded, least_films=16)
-    files = make_files(source, decoded, folder, ("fp32", "fp16", "int8"))
+    with made_once(folder) as first:
+        if first:
+            make_files(source, decoded, folder, PRECISIONS)
+    files = {precision: next(folder.glob(f"*-{precision}.onnx")) for precision in PRECISIONS}
     return Staged(source, films, folder, files)
 
 
