@@ -30,7 +30,7 @@ HEADER = {
     "BodyPartExamined": "CHEST",
     "ViewPosition": "PA",
     "PatientName": PATIENT,
-    "PatientID": "4711",
+    "PatientID": "GH-4711",
     "PatientBirthDate": "20170301",
     "PatientSex": "F",
     "StudyDate": "20200105",
@@ -85,7 +85,7 @@ def running(spool: Path, model: Path, *options: str | Path) -> Iterator[RunningN
         node.process.kill()
         node.process.wait()
     assert "Geheim" not in node.log()
-    assert "4711" not in node.log()
+    assert "GH-4711" not in node.log()
 
 
 @dataclass
