@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+
 import keras
 import onnx
 import onnx_ir as ir
@@ -45,8 +48,11 @@ def convert(model: keras.Model) -> ir.Model:
         return {**outputs, "heatmap": tf.identity(seen["heatmap"], name="heatmap")}
 
     signature = [tf.TensorSpec((None, 224, 224, 1), tf.uint8, name="image")]
+    # Otherwise tf2onnx copies the graph before each of its optimizers, and only warns if one fails.
+    os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
     proto: onnx.ModelProto
     proto, _ = tf2onnx.convert.from_function(tf.function(serve, input_signature=signature), signature, opset=OPSET)
+    gc.collect()  # its graphs, gigabytes with their weights, are reference cycles
     proto.ir_version = IR_VERSION
     _name_batch_dimension(proto)
     converted = ir.from_proto(proto)
