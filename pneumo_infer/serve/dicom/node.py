@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from pneumo_infer.errors import PneumoError
@@ -43,13 +44,14 @@ class Node:
             The spool is in use, the address cannot be listened on, or reading or delivery failed in a way that they
             cannot go on from.
         """
-        stopping = threading.Event()
+        ends: SimpleQueue[None] = SimpleQueue()  # a signal handler must not take the lock of an Event
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
+            signal.signal(number, lambda *_: ends.put(None))
+        stopping = threading.Event()
         spool = Spool(self.spool, self.spool_bytes)
         workers = [
-            _Worker("reader", Reader(spool, self.classifier, self.remember_days, stopping).run, stopping),
-            _Worker("delivery", Delivery(spool, self.destination, stopping).run, stopping),
+            _Worker("reader", Reader(spool, self.classifier, self.remember_days, stopping).run, ends),
+            _Worker("delivery", Delivery(spool, self.destination, stopping).run, ends),
         ]
         server = self._listen(spool)
         for worker in workers:
@@ -61,7 +63,8 @@ class Node:
             self.destination,
         )
         _notify_systemd("READY=1")
-        stopping.wait()
+        ends.get()
+        stopping.set()
         _notify_systemd("STOPPING=1")
         stop_receiving(server)
         spool.wake()
@@ -83,9 +86,9 @@ class Node:
 class _Worker(threading.Thread):
     """A thread whose end, if it is not asked for, ends the node."""
 
-    def __init__(self, name: str, work: Callable[[], None], stopping: threading.Event) -> None:
+    def __init__(self, name: str, work: Callable[[], None], ends: SimpleQueue[None]) -> None:
         super().__init__(name=name)
-        self._work, self._stopping = work, stopping
+        self._work, self._ends = work, ends
         self._failure: Exception | None = None
 
     def run(self) -> None:
@@ -94,7 +97,7 @@ class _Worker(threading.Thread):
         except Exception as error:
             self._failure = error
         finally:
-            self._stopping.set()
+            self._ends.put(None)
 
     def raise_failure(self) -> None:
         """Raise what has ended the thread."""
