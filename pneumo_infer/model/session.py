@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import warnings
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -19,6 +17,7 @@ from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.errors import DeviceError, MissingExtraError, ModelError, excerpt
 from pneumo_infer.limits import MAX_THREADS
 from pneumo_infer.model.checksum import Provenance, file_digest, require_released, verify
+from pneumo_infer.model.cuda import preload_libraries, why_cuda_did_not_start
 from pneumo_infer.model.info import packaged_models
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ CPU = "CPUExecutionProvider"
 MAX_BYTES = 1_000_000_000  # the fp32 ResNet50 has 94 million
 PREPARATION_SECONDS = 60.0  # the fp32 ResNet50 takes half a second on one slow core; CUDA may take many to start
 LOG_WARNING, LOG_FATAL = 2, 4  # severity levels of onnxruntime
+USE_GPU_BUILD = "uninstall onnxruntime and install pneumo-infer[gpu], or use --device cpu"
 CUDA_OPTIONS = {
     "cudnn_conv_algo_search": "HEURISTIC",  # the default, an exhaustive search, takes seconds for each new batch size
     "arena_extend_strategy": "kSameAsRequested",
@@ -90,14 +90,17 @@ def open_session(path: Path | None, device: Device = "auto", threads: int | None
         raise DeviceError("threads", f"cannot be {threads}", f"give 1 to {MAX_THREADS}")
     onnxruntime = load_onnxruntime()
     options = _session_options(onnxruntime, threads)
-    if device == "cpu" or (device == "auto" and CUDA not in onnxruntime.get_available_providers()):
-        return _open(onnxruntime, path, "cpu", options, [CPU])
-    opened, reason = _try_cuda(onnxruntime, path, options)
-    if opened is not None:
-        return opened
-    if device == "cuda":
-        raise DeviceError("cuda", reason, "install the NVIDIA driver and pneumo-infer[gpu], or use --device cpu")
-    warnings.warn(f"CUDA {reason}; running on the CPU", RuntimeWarning, stacklevel=3)
+    supported = CUDA in onnxruntime.get_available_providers()
+    if device == "cuda" and not supported:
+        raise DeviceError("cuda", "is not supported by the installed onnxruntime", USE_GPU_BUILD)
+    if device != "cpu" and supported:
+        opened = _try_cuda(onnxruntime, path, options)
+        if opened is not None:
+            return opened
+        cause, remedy = why_cuda_did_not_start(onnxruntime)
+        if device == "cuda":
+            raise DeviceError("cuda", f"did not start ({cause})", f"{remedy}, or use --device cpu")
+        warnings.warn(f"CUDA did not start ({cause}); running on the CPU", RuntimeWarning, stacklevel=3)
     return _open(onnxruntime, path, "cpu", options, [CPU])
 
 
@@ -211,10 +214,8 @@ def _create(onnxruntime: Any, path: Path, source: str | bytes, options: Any, pro
         ) from error
 
 
-def _try_cuda(onnxruntime: Any, path: Path | None, options: Any) -> tuple[OpenModel | None, str]:
-    if CUDA not in onnxruntime.get_available_providers():
-        return None, "is not supported by the installed onnxruntime"
-    missing = _preload_libraries(onnxruntime)
+def _try_cuda(onnxruntime: Any, path: Path | None, options: Any) -> OpenModel | None:
+    preload_libraries(onnxruntime)
     # The caller reports a failure in one line; onnxruntime would log many lines to standard error.
     onnxruntime.set_default_logger_severity(LOG_FATAL)
     try:
@@ -222,17 +223,4 @@ def _try_cuda(onnxruntime: Any, path: Path | None, options: Any) -> tuple[OpenMo
     finally:
         onnxruntime.set_default_logger_severity(LOG_WARNING)
     # onnxruntime silently falls back to the CPU; only get_providers() shows it.
-    if CUDA in opened.session.get_providers():
-        return opened, ""
-    return None, f"did not start on this machine{missing}"
-
-
-def _preload_libraries(onnxruntime: Any) -> str:
-    """Load the CUDA libraries that pip installed, and return the first missing one, formatted for a message."""
-    if not hasattr(onnxruntime, "preload_dlls"):  # before 1.21
-        return ""
-    printed = io.StringIO()
-    with redirect_stdout(printed):  # it prints missing libraries to stdout, which is for records only
-        onnxruntime.preload_dlls()
-    lines = [line for line in printed.getvalue().splitlines() if line.startswith("Failed to load ")]
-    return f" ({lines[0].removeprefix('Failed to load ').partition(': ')[2]})" if lines else ""
+    return opened if CUDA in opened.session.get_providers() else None

@@ -96,15 +96,14 @@ def test_with_a_processor(wheel: Path, tmp_path: Path, version: str, pinned: lis
 def test_with_the_build_for_gpus_where_there_is_none(wheel: Path, tmp_path: Path) -> None:
     if Path("/proc/driver/nvidia").exists():
         pytest.skip("there is a GPU here")
-    programs = install(sys.executable, tmp_path / "environment", f"{wheel}[gpu]")
+    # Without the gigabytes of libraries that the extra `gpu` installs as well; there is no driver to use them.
+    programs = install(sys.executable, tmp_path / "environment", str(wheel), "onnxruntime-gpu")
     assert not installed(programs) & {"tensorflow", "keras", "onnxruntime"}
     falls_back = run(programs, "--json", "--demo")
     assert falls_back.returncode == 0, falls_back.stderr
     assert {record["device"] for record in json.loads(falls_back.stdout)} == {"cpu"}
     assert falls_back.stderr.count("\n") == 1
-    assert "CUDA did not start on this machine" in falls_back.stderr
-    assert "running on the CPU" in falls_back.stderr
+    assert "CUDA did not start (there is no NVIDIA driver); running on the CPU" in falls_back.stderr
     insists = run(programs, "--device", "cuda", "--demo")
     assert insists.returncode == 2
-    assert "did not start on this machine" in insists.stderr
-    assert "install the NVIDIA driver" in insists.stderr
+    assert "did not start (there is no NVIDIA driver); install it, or use" in insists.stderr
