@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from pneumo_infer.cpu_count import cpu_count
 from pneumo_infer.decision import decide, resolve_threshold
-from pneumo_infer.errors import ImageError
+from pneumo_infer.errors import DeviceError, ImageError, excerpt
 from pneumo_infer.films.prefetch import ReadFilm, read_batches
 from pneumo_infer.films.preprocess import NetworkInput, fill_up, read_network_input
+from pneumo_infer.films.raster import Film
 from pneumo_infer.films.search.file_state import FileState, file_state
 from pneumo_infer.films.source import FilmSource, source_name
 from pneumo_infer.limits import LIMITS, MAX_BATCH, Limits
@@ -151,17 +152,30 @@ class Classifier:
             One film or more, at most `batch_size`, each with the path in its result.
         batch_size
             CUDA runs batches of this size, whatever the number of films.
+
+        Raises
+        ------
+        DeviceError
+            The device cannot run the network, most likely because its memory is too small for the batch.
         """
         image = np.stack([film.pixels for _, film in films])[:, :, :, None]
         if self.device == "cuda":
             image = fill_up(image, batch_size)
-        outputs = dict(zip(OUTPUTS, self._open_session().run(OUTPUTS, {"image": image}), strict=True))
+        outputs = self._run(image)
         check_outputs(outputs, len(image), self.model.heatmap_side, self.model.path.name)
         with np.errstate(all="ignore"):  # whatever the host program has set
             return [
                 self._prediction(name, film, {key: values[row] for key, values in outputs.items()})
                 for row, (name, film) in enumerate(films)
             ]
+
+    def _run(self, image: Film) -> dict[str, NDArray[np.float32]]:
+        session = self._open_session()
+        try:
+            return dict(zip(OUTPUTS, session.run(OUTPUTS, {"image": image}), strict=True))
+        except Exception as error:  # onnxruntime has a separate exception class for each status code
+            problem = f"cannot run the network on {len(image)} films ({excerpt(str(error), 400)})"
+            raise DeviceError(self.device, problem, "use smaller batches, or free memory") from error
 
     def unreadable(self, name: str, error: ImageError) -> Prediction:
         """Return the result for a film that cannot be read; `name` is the path in it."""
