@@ -1,4 +1,4 @@
-"""Many requests at once, a tenth of them hostile: no error of the service, and no growth."""
+"""Many requests at once, a tenth of them hostile: no error of the service, no growth, and a stop in the middle."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import random
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from serving import Service, png, post, serving
+from serving import Service, png, post, read_all, serving
 
 REQUESTS = int(os.environ.get("PNEUMO_LOAD_REQUESTS", "600"))
 CLIENTS = 16
@@ -88,3 +89,21 @@ def test_many_uploads_at_once_do_not_grow_the_memory(model: Path) -> None:
         assert set(statuses) == {200, 503}
         assert all(b"retry-after" in answer for answer in answers if b" 503 " in answer[:20])
         assert service.stop() == 0
+
+
+def test_a_stop_in_the_middle_of_bodies_waits_for_them(model: Path) -> None:
+    with serving("--model", model, "--client-seconds", "60") as service, ExitStack() as stack:
+        service.send(post(FILMS[0], b"Connection: close"))  # starts a process that reads films
+        connections = [stack.enter_context(service.connect()) for _ in range(CLIENTS)]
+        for connection in connections:
+            connection.sendall(post(FILMS[0], length=len(FILMS[0]) + 1))
+        while f"pneumo_queue_requests {CLIENTS}.0".encode() not in service.send(METRICS):
+            pass
+        service.process.terminate()
+        while not any("Shutting down" in line for line in service.log):
+            pass
+        for connection in connections:
+            connection.sendall(b"x")
+        answers = [read_all(connection) for connection in connections]
+        assert service.process.wait(60) == 0
+    assert all(answer.startswith(b"HTTP/1.1 200") and answer.endswith(b"}") for answer in answers)
