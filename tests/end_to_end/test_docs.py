@@ -65,19 +65,24 @@ FOREIGN = (
     "python -m pytest",
     "python3",
     "ruff",
+    "sha256sum",
     "systemctl",
 )
 FOREIGN_OPTIONS = {
     "--all-files",
     "--cap-drop",
+    "--check",
     "--collect-data",
     "--cov",
     "--data-binary",
     "--depth",
+    "--find-links",
     "--memory",
+    "--no-index",
     "--now",
     "--read-only",
     "--unzip",
+    "--wheel-dir",
 }
 
 
