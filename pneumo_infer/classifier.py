@@ -172,10 +172,11 @@ class Classifier:
     def _run(self, image: Film) -> dict[str, NDArray[np.float32]]:
         session = self._open_session()
         try:
-            return dict(zip(OUTPUTS, session.run(OUTPUTS, {"image": image}), strict=True))
+            values = session.run(OUTPUTS, {"image": image})
         except Exception as error:  # onnxruntime has a separate exception class for each status code
             problem = f"cannot run the network on {len(image)} films ({excerpt(str(error), 400)})"
             raise DeviceError(self.device, problem, "use smaller batches, or free memory") from error
+        return dict(zip(OUTPUTS, values, strict=True))
 
     def unreadable(self, name: str, error: ImageError) -> Prediction:
         """Return the result for a film that cannot be read; `name` is the path in it."""

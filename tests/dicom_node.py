@@ -6,8 +6,7 @@ import io
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +19,10 @@ from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 from pynetdicom.transport import ThreadedAssociationServer
+from waiting import SECONDS, until
 
 COMMAND = (sys.executable, "-m", "pneumo_infer.serve", "dicom", "--port", "0", "--device", "cpu", "--threads", "1")
 PATIENT = "Geheim^Nanette"
-SECONDS = 240.0  # for anything to happen, on a busy machine
 HEADER = {
     "Modality": "DX",
     "PresentationIntentType": "FOR PRESENTATION",
@@ -46,15 +45,6 @@ def study_film(grey: int = 140, **attributes: Any) -> bytes:
     pixels = flat_film(grey).astype(np.uint16) * 16
     uids = {"StudyInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
     return dicom_film(pixels, **{**HEADER, **uids, **attributes})
-
-
-def until(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """Wait until a condition holds, and return its value."""
-    latest = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < latest, "it never happened"
-        time.sleep(0.05)
-    return value
 
 
 class RunningNode:

@@ -48,7 +48,7 @@ def convert(model: keras.Model) -> ir.Model:
         return {**outputs, "heatmap": tf.identity(seen["heatmap"], name="heatmap")}
 
     signature = [tf.TensorSpec((None, 224, 224, 1), tf.uint8, name="image")]
-    # Otherwise tf2onnx copies the graph before each of its optimizers, and only warns if one fails.
+    # By default, tf2onnx copies the graph before each of its optimizers, and only warns if one fails.
     os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
     proto: onnx.ModelProto
     proto, _ = tf2onnx.convert.from_function(tf.function(serve, input_signature=signature), signature, opset=OPSET)

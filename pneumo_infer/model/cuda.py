@@ -1,4 +1,4 @@
-"""Load the libraries of CUDA, and find out why it does not start."""
+"""Load the CUDA libraries, and find out why CUDA did not start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def preload_libraries(onnxruntime: Any) -> None:
 
 
 def why_cuda_did_not_start(onnxruntime: Any) -> tuple[str, str]:
-    """Ask the driver and the loader of libraries; onnxruntime only logs what they say.
+    """Ask the driver, and load the libraries that onnxruntime needs; onnxruntime only logs what went wrong.
 
     Returns
     -------
@@ -35,13 +35,13 @@ def why_cuda_did_not_start(onnxruntime: Any) -> tuple[str, str]:
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError:
-        return "there is no NVIDIA driver", "install it"
+        return "no NVIDIA driver found", "install the NVIDIA driver"
     code = driver.cuInit(0)
     if code == NO_DEVICE:
         hidden = f"; {VISIBLE} is {os.environ[VISIBLE]!r}" if VISIBLE in os.environ else ""
-        return f"the NVIDIA driver finds no GPU{hidden}", f"check nvidia-smi and {VISIBLE}"
+        return f"the NVIDIA driver found no GPU{hidden}", f"check nvidia-smi and {VISIBLE}"
     if code:
-        return f"the NVIDIA driver fails with error {code}", "check nvidia-smi"
+        return f"the NVIDIA driver failed with error {code}", "check nvidia-smi"
     version = ctypes.c_int()
     driver.cuDriverGetVersion(ctypes.byref(version))
     major, minor = version.value // 1000, version.value % 1000 // 10
@@ -54,4 +54,4 @@ def why_cuda_did_not_start(onnxruntime: Any) -> tuple[str, str]:
             ctypes.CDLL(library)
         except OSError as error:
             return str(error), "install pneumo-infer[gpu] again"
-    return "onnxruntime does not say why", "see what onnxruntime.print_debug_info() prints"
+    return "onnxruntime gave no reason", "check the output of onnxruntime.print_debug_info()"

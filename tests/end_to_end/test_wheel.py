@@ -103,7 +103,7 @@ def test_with_the_build_for_gpus_where_there_is_none(wheel: Path, tmp_path: Path
     assert falls_back.returncode == 0, falls_back.stderr
     assert {record["device"] for record in json.loads(falls_back.stdout)} == {"cpu"}
     assert falls_back.stderr.count("\n") == 1
-    assert "CUDA did not start (there is no NVIDIA driver); running on the CPU" in falls_back.stderr
+    assert "CUDA did not start (no NVIDIA driver found); running on the CPU" in falls_back.stderr
     insists = run(programs, "--device", "cuda", "--demo")
     assert insists.returncode == 2
-    assert "did not start (there is no NVIDIA driver); install it, or use" in insists.stderr
+    assert "did not start (no NVIDIA driver found); install the NVIDIA driver, or use" in insists.stderr

@@ -181,11 +181,11 @@ def test_a_prediction_cannot_be_changed(classifier: Classifier) -> None:
 
 BATCH_BEYOND_MEMORY = """
 import resource, sys
-import numpy as np
+from pathlib import Path
 from pneumo_infer import Classifier, DeviceError
 classifier = Classifier(device="cpu", threads=1)
 film = classifier.read(sys.argv[1])
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 limit = used + 500_000_000
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:
@@ -198,7 +198,7 @@ print(classifier.predict_input("film", film).label)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_a_batch_that_does_not_fit_into_memory() -> None:
-    command = [sys.executable, "-W", "ignore", "-c", BATCH_BEYOND_MEMORY, SAMPLES / "normal.png"]
+    command = [sys.executable, "-c", BATCH_BEYOND_MEMORY, SAMPLES / "normal.png"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     problem, label = done.stdout.splitlines()
     assert problem.startswith("cpu: cannot run the network on 2048 films (")

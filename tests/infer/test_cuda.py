@@ -39,18 +39,18 @@ def write_driver(folder: Path, code: int = 0, version: int = 13_000) -> None:
 
 
 def test_no_driver(tmp_path: Path) -> None:
-    assert why(tmp_path) == "there is no NVIDIA driver; install it"
+    assert why(tmp_path) == "no NVIDIA driver found; install the NVIDIA driver"
 
 
 def test_no_gpu(tmp_path: Path) -> None:
     write_driver(tmp_path, code=100)
-    assert "the NVIDIA driver finds no GPU; check nvidia-smi" in why(tmp_path)
-    assert "finds no GPU; CUDA_VISIBLE_DEVICES is ''" in why(tmp_path, CUDA_VISIBLE_DEVICES="")
+    assert "the NVIDIA driver found no GPU; check nvidia-smi" in why(tmp_path)
+    assert "found no GPU; CUDA_VISIBLE_DEVICES is ''" in why(tmp_path, CUDA_VISIBLE_DEVICES="")
 
 
 def test_a_driver_that_fails(tmp_path: Path) -> None:
     write_driver(tmp_path, code=803)
-    assert "fails with error 803" in why(tmp_path)
+    assert "failed with error 803" in why(tmp_path)
 
 
 def test_an_old_driver(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from serving import Service, png, post, read_all, serving
+from waiting import until
 
 REQUESTS = int(os.environ.get("PNEUMO_LOAD_REQUESTS", "600"))
 CLIENTS = 16
@@ -97,11 +98,9 @@ def test_a_stop_in_the_middle_of_bodies_waits_for_them(model: Path) -> None:
         connections = [stack.enter_context(service.connect()) for _ in range(CLIENTS)]
         for connection in connections:
             connection.sendall(post(FILMS[0], length=len(FILMS[0]) + 1))
-        while f"pneumo_queue_requests {CLIENTS}.0".encode() not in service.send(METRICS):
-            pass
+        until(lambda: f"pneumo_queue_requests {CLIENTS}.0".encode() in service.send(METRICS))
         service.process.terminate()
-        while not any("Shutting down" in line for line in service.log):
-            pass
+        until(lambda: any("Shutting down" in line for line in service.log))
         for connection in connections:
             connection.sendall(b"x")
         answers = [read_all(connection) for connection in connections]

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from dicom_node import COMMAND, RunningNode, pacs, send, study_film, uid_of, until
+from dicom_node import COMMAND, RunningNode, pacs, send, study_film, uid_of
+from waiting import until
 
 FILMS, KILLS = 100, 10
 SUCCESS = 0x0000

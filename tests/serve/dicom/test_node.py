@@ -10,19 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from dicom_node import (
-    Pacs,
-    RunningNode,
-    pacs,
-    reasons,
-    running,
-    send,
-    study_film,
-    uid_of,
-    until,
-)
+from dicom_node import Pacs, RunningNode, pacs, reasons, running, send, study_film, uid_of
 from encoded_films import SYNTAXES, encoded_film
 from pydicom import dcmread, uid
+from waiting import until
 
 from pneumo_infer import Classifier
 

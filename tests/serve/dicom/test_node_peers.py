@@ -11,16 +11,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from dicom_node import (
-    pacs,
-    running,
-    send,
-    study_film,
-    until,
-)
+from dicom_node import pacs, running, send, study_film
 from pydicom import dcmread
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
+from waiting import until
 
 # pynetdicom leaves sockets of associations that failed to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dicom_node import COMMAND, RunningNode, study_film, until
+from dicom_node import COMMAND, RunningNode, study_film
 from pydicom import dcmread
+from waiting import until
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("Orthanc"), reason="needs Orthanc"),
