@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_films import SHARED_FILMS, draw_film, write_chest_xray
-from made_once import made_once
+from made_once import in_a_process, made_once
 from numpy.typing import NDArray
 from PIL import Image
 from tiny_training import LIGHT_RECIPE, TINY_RECIPE, TinyTraining, write_light_weights, write_weights
@@ -53,14 +51,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of a parallel run share."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-
-def in_a_process(function: Callable[..., object], *arguments: Path) -> None:
-    """Call a function in a process of its own, whose gigabytes are free again once it has ended."""
-    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
-    process.start()
-    process.join()
-    assert process.exitcode == 0
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,3 +19,11 @@ def made_once(folder: Path) -> Iterator[bool]:
             folder.mkdir(exist_ok=True)
         yield not complete.exists()
         complete.touch()
+
+
+def in_a_process(function: Callable[..., object], *arguments: object) -> None:
+    """Call a function in a process of its own, whose gigabytes are free again once it has ended."""
+    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == 0

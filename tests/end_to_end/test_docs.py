@@ -318,7 +318,12 @@ def test_every_option_is_documented(program: str, pages: list[str]) -> None:
 
 
 def test_every_option_that_is_named_exists() -> None:
-    known = FOREIGN_OPTIONS.union(*(options_of(as_command(program)) for program in (*PROGRAMS, "pneumo_infer.ray")))
+    known = FOREIGN_OPTIONS.union(
+        *(
+            options_of(as_command(program))
+            for program in (*PROGRAMS, "pneumo_infer.ray", "tools.convert_efficientnet_lite")
+        )
+    )
     named = {option for text in PAGES.values() for option in re.findall(r"(?<![\w|-])--[a-z][a-z-]*", text)}
     assert named <= known
 

@@ -13,7 +13,8 @@ import pytest
 
 from pneumo_train.data.batches import predict
 from pneumo_train.errors import RecipeError
-from pneumo_train.model.backbones import BUILDERS, IMAGENET_MEAN, build_backbone
+from pneumo_train.model.backbones import BACKBONES
+from pneumo_train.model.build_backbone import build_backbone, keras_backbone
 from pneumo_train.model.calibration import Calibration
 from pneumo_train.model.lung_loss import WEIGHT
 from pneumo_train.model.network import (
@@ -42,15 +43,20 @@ def trunk() -> keras.Model:
     return build_trunk("none", PLAIN)
 
 
-@pytest.mark.parametrize("backbone", ["resnet50", "mobilenetv2"])
+@pytest.mark.parametrize("backbone", BACKBONES)
 def test_one_channel_sees_what_three_equal_ones_do(backbone: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
-    colour = BUILDERS[backbone](include_top=False, weights=None, input_shape=(None, None, 3))
+    colour = keras_backbone(backbone, channels=3)
     colour.save_weights(tmp_path / "w.weights.h5")
     grey = build_backbone(backbone, str(tmp_path / "w.weights.h5"))
     films = np.random.default_rng(0).uniform(-1, 1, (2, 96, 96, 1)).astype(np.float32)
     expected = np.asarray(colour(np.repeat(films, 3, axis=3)))
     np.testing.assert_allclose(np.asarray(grey(films)[0]), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_weights_that_keras_does_not_have() -> None:
+    with pytest.raises(RecipeError, match=r"Keras has no weights for efficientnetlite0\); convert them as docs/"):
+        build_backbone("efficientnetlite0", "imagenet")
 
 
 def test_a_last_stage_without_stride_has_finer_maps() -> None:
@@ -112,7 +118,7 @@ def test_lungs_are_learned_from_fields_next_to_the_film() -> None:
 def test_a_trunk_shrinks_films_to_the_size_that_it_learns_on(tmp_path: Path) -> None:
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 1)).astype(np.float32)
     trunk = build_trunk("none", PLAIN, image_size=112)
-    small = (films - IMAGENET_MEAN).reshape(2, 112, 2, 112, 2, 1).mean(axis=(2, 4))
+    small = (films - BACKBONES["resnet50"].mean).reshape(2, 112, 2, 112, 2, 1).mean(axis=(2, 4))
     middle = trunk.get_layer("resnet50")(small)[1:]
     expected = np.concatenate([keras.ops.mean(maps, axis=(1, 2)) for maps in middle], axis=1)
     np.testing.assert_allclose(trunk(films)["ood_features"], expected, rtol=1e-4, atol=1e-5)

@@ -88,6 +88,11 @@ def test_settings_that_cannot_be_used(own: Path, setting: str, problem: str) -> 
         (('train = "head"', 'train = "tail"'), r"phases\.0\.train"),
         (("validation = 0.1", "validation = 0.7"), r"split\.validation"),
         (("[split]", "[split"), "not a valid TOML file"),
+        (('"resnet50"', '"resnet51"'), r"network\.backbone: no such backbone; use one of resnet50, "),
+        (
+            ('"resnet50"', '"densenet121"\noutput_stride = 16'),
+            r"network: output_stride 16 does not work with densenet121; use 32, or one of resnet50, ",
+        ),
         (('name = "head"', 'name = "../head"'), r"phases\.0\.name: .*match pattern"),
         (("[[phases]]", OWN[OWN.index("[[phases]]") :] + "[[phases]]"), r"own\.toml: several phases are named 'head'"),
         (

@@ -6,9 +6,10 @@ from collections import Counter
 from typing import Annotated, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pneumo_infer.films.preprocess import NETWORK_SIZE
+from pneumo_train.model.backbones import BACKBONES
 
 MAX_SEED = 2**32 - 1  # of NumPy's generators, which Keras seeds as well
 MAX_FILMS = 65_536  # in a batch
@@ -52,7 +53,7 @@ class Network(Section):
     the whole film (`pooling = "film"`) or over the lungs (`"lungs"`), which the network then also learns to find.
     """
 
-    backbone: Literal["resnet50", "mobilenetv2"]
+    backbone: str
     weights: Literal["imagenet", "none"] = "imagenet"
     scaling: Literal["equalised", "film", "imagenet", "unit"]
     output_stride: Literal[16, 32] = 32
@@ -64,10 +65,20 @@ class Network(Section):
     l2: Penalty = 0.0
     classes: Literal["sigmoid", "softmax"] = "sigmoid"
 
+    @field_validator("backbone")
+    @classmethod
+    def _backbone_is_known(cls, backbone: str) -> str:
+        if backbone not in BACKBONES:
+            raise ValueError(f"no such backbone; use one of {', '.join(BACKBONES)}")
+        return backbone
+
     @model_validator(mode="after")
     def _backbone_keeps_resolution(self) -> Self:
-        if self.output_stride == 16 and self.backbone != "resnet50":
-            raise ValueError(f"output_stride 16 needs backbone resnet50, not {self.backbone}")
+        able = [name for name, backbone in BACKBONES.items() if backbone.last_strides]
+        if self.output_stride == 16 and self.backbone not in able:
+            raise ValueError(
+                f"output_stride 16 does not work with {self.backbone}; use 32, or one of {', '.join(able)}"
+            )
         return self
 
 
@@ -80,8 +91,8 @@ class Augment(Section):
       `black`, almost every training film gets black corners, and a network can learn to treat their absence as a sign.
     - `frame` shrinks the film by up to this share onto black, or stretches it by as much, separately in width and
       height. It imitates padding, collimation and squashing.
-    - `brightness` and `noise` (a standard deviation) are fractions of the grey range; `contrast` is a fraction of the
-      film's own contrast.
+    - `brightness` and `noise` (the largest standard deviation) are fractions of the grey range; `contrast` is a
+      fraction of the film's own contrast.
     - `spectrum` is the share of films whose sharpness changes: towards that of another film, and by `blur` (the largest
       standard deviation of the Gaussian, in pixels at 224 px) or `sharpen` (the largest amount of unsharp masking).
     - `shading` is the standard deviation of smooth gradients over the film, as a fraction of the grey range.

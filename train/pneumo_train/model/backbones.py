@@ -1,94 +1,80 @@
-"""Backbones for grey films: ImageNet networks whose first convolution takes one channel.
+"""The backbones by name: where each one's parts are, and what its ImageNet weights expect.
 
-He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; Sandler et al., "MobileNetV2", CVPR 2018.
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; Sandler et al., "MobileNetV2", CVPR 2018; Huang et
+al., "Densely Connected Convolutional Networks", CVPR 2017; Tan and Le, "EfficientNetV2", ICML 2021; Liu, "Higher
+accuracy on vision models with EfficientNet-Lite", TensorFlow Blog, 2020.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import keras
-from numpy.typing import NDArray
-
-from pneumo_train.errors import RecipeError, first_line
-
-# Mean of the three channel means that keras.applications.resnet50.preprocess_input subtracts.
-IMAGENET_MEAN = 114.799
-# Standard deviation of ImageNet's grey levels, on the scale that the backbone's weights expect.
-IMAGENET_DEVIATION = {"resnet50": 58.0, "mobilenetv2": 0.45}
-# Scale and offset from 0..255 to the input range of the ImageNet weights, or to 0..1.
-SCALINGS: dict[tuple[str, str], tuple[float, float]] = {
-    ("resnet50", "imagenet"): (1.0, -IMAGENET_MEAN),
-    ("mobilenetv2", "imagenet"): (1 / 127.5, -1.0),
-    ("resnet50", "unit"): (1 / 255, 0.0),
-    ("mobilenetv2", "unit"): (1 / 255, 0.0),
-}
-# The last layers with feature maps at 1/8 and 1/16 of the film size.
-OOD_LAYERS = {
-    "resnet50": ("conv3_block4_out", "conv4_block6_out"),
-    "mobilenetv2": ("block_6_expand_relu", "block_13_expand_relu"),
-}
-# The strided convolutions at the start of the last stage.
-LAST_STRIDES = {"resnet50": ("conv5_block1_0_conv", "conv5_block1_1_conv")}
-FIRST_CONVOLUTION = {"resnet50": "conv1_conv", "mobilenetv2": "Conv1"}
-BUILDERS = {"resnet50": keras.applications.ResNet50, "mobilenetv2": keras.applications.MobileNetV2}
+# Standard deviation of ImageNet's grey levels, 0..255.
+IMAGENET_DEVIATION = 58.0
 
 
-def build_backbone(name: str, weights: str, output_stride: int = 32) -> keras.Model:
-    """Build a backbone for one grey channel.
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone.
 
-    The first convolution sums its kernels over the colour channels, which is equivalent to three equal channels.
-
-    Parameters
+    Attributes
     ----------
-    name
-        A key of `BUILDERS`.
-    weights
-        `imagenet` (downloaded by Keras), `none` (random), or the path of a no-top weights file for the backbone.
-    output_stride
-        Film pixels per cell of the last feature maps: 32, or 16 to remove the stride of the last stage, as in Luo et
-        al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identification", CVPRW 2019.
-
-    Returns
-    -------
-    keras.Model
-        float32 (N, H, W, 1) to the last feature maps and those of `OOD_LAYERS`.
-
-    Raises
-    ------
-    RecipeError
-        The weights cannot be loaded.
+    builder
+        Name of its function in keras.applications; None if `build_backbone` has its own.
+    mean, scale
+        Grey level, in 0..255, that the ImageNet weights expect as 0, and what they expect for one grey level more.
+    first_convolution
+        The layer with the kernels for the colour channels.
+    after_stages
+        The layers that take the last feature maps at 1/8 and at 1/16 of the film size.
+    last_strides
+        The strided layers at the start of the last stage, for `output_stride = 16`; empty if it cannot do without.
+    options
+        More arguments of the builder.
     """
-    grey = BUILDERS[name](include_top=False, weights=None, input_shape=(None, None, 1))
-    if output_stride == 16:
-        grey = _without_strides(grey, LAST_STRIDES[name])
-    if weights != "none":
-        _copy_weights(_load(name, weights), grey, FIRST_CONVOLUTION[name])
-    middle = [grey.get_layer(layer).output for layer in OOD_LAYERS[name]]
-    return keras.Model(grey.input, [grey.output, *middle], name=name)
+
+    builder: str | None
+    mean: float
+    scale: float
+    first_convolution: str
+    after_stages: tuple[str, str]
+    last_strides: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _without_strides(network: keras.Model, layers: tuple[str, ...]) -> keras.Model:
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config() | ({"strides": (1, 1)} if layer.name in layers else {})
-        return type(layer).from_config(config)
+# Mean and deviation that torchvision's weights expect, averaged over the colours.
+_TORCH_MEAN = 0.449 * 255
+_TORCH_SCALE = 1 / (0.226 * 255)
 
-    return keras.models.clone_model(network, clone_function=clone)
-
-
-def _load(name: str, weights: str) -> keras.Model:
-    try:
-        return BUILDERS[name](include_top=False, weights=weights, input_shape=(None, None, 3))
-    except Exception as error:  # Keras can raise ValueError, OSError, and h5py and download errors
-        remedy = f"use imagenet, none, or the path of a no-top {name} weights file"
-        if weights == "imagenet":
-            remedy = "check the network connection, or pass the path of a local file to --weights"
-        raise RecipeError(f"weights {weights}", f"cannot be loaded ({first_line(error)})", remedy) from error
-
-
-def _copy_weights(colour: keras.Model, grey: keras.Model, first: str) -> None:
-    for source, target in zip(colour.layers, grey.layers, strict=True):
-        values: list[NDArray[Any]] = source.get_weights()
-        if source.name == first:
-            values[0] = values[0].sum(axis=2, keepdims=True)
-        target.set_weights(values)
+BACKBONES = {
+    "resnet50": Backbone(
+        "ResNet50",
+        114.799,  # of the three means that keras.applications.resnet50.preprocess_input subtracts
+        1.0,
+        "conv1_conv",
+        ("conv4_block1_1_conv", "conv5_block1_1_conv"),
+        ("conv5_block1_0_conv", "conv5_block1_1_conv"),
+    ),
+    "mobilenetv2": Backbone("MobileNetV2", 127.5, 1 / 127.5, "Conv1", ("block_6_pad", "block_13_pad")),
+    "densenet121": Backbone(
+        "DenseNet121",
+        _TORCH_MEAN,
+        _TORCH_SCALE,
+        first_convolution="conv1_conv",
+        after_stages=("pool3_conv", "pool4_conv"),
+    ),
+    "efficientnetv2b0": Backbone(
+        "EfficientNetV2B0",
+        _TORCH_MEAN,
+        _TORCH_SCALE,
+        first_convolution="stem_conv",
+        after_stages=("block4a_dwconv2", "block6a_dwconv2"),
+        last_strides=("block6a_dwconv2",),
+        options={"include_preprocessing": False},
+    ),
+    "efficientnetlite0": Backbone(
+        None, 127.0, 1 / 128, "stem_conv", ("block4a_dwconv", "block6a_dwconv"), ("block6a_dwconv",)
+    ),
+}

