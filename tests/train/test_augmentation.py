@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pneumo_train.augmentation.layers import augmented
+from pneumo_train.augmentation.noise import RandomNoise
 from pneumo_train.augmentation.shading import RandomShading
 from pneumo_train.augmentation.spectra import RandomSpectrum
 from pneumo_train.recipe import Augment
@@ -117,3 +118,13 @@ def test_shading_is_smooth_and_leaves_black_alone() -> None:
     assert not shade[:, :8].any()
     assert shade[:, 8:].std() == pytest.approx(0.06, abs=0.03)
     assert np.abs(np.diff(shade[:, 8:], axis=1)).max() < 0.05
+
+
+def test_noise_has_another_strength_in_each_film() -> None:
+    grey = np.full((400, 32, 32, 1), 0.5, np.float32)
+    layer = RandomNoise(0.1, seed=0)
+    np.testing.assert_array_equal(layer(grey, training=False), grey)
+    added = np.asarray(layer(grey, training=True)) - grey
+    strengths = np.sort(added.std(axis=(1, 2, 3)))
+    assert abs(added.mean()) < 1e-3
+    np.testing.assert_allclose(strengths, np.linspace(0, 0.1, 400), atol=0.01)

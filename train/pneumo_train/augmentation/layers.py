@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from pneumo_train.augmentation.crops import RandomResizedCrop
+from pneumo_train.augmentation.noise import RandomNoise
 from pneumo_train.augmentation.shading import RandomShading
 from pneumo_train.augmentation.spectra import RandomSpectrum
 from pneumo_train.recipe import Augment
@@ -72,7 +73,7 @@ def _tone(augment: Augment) -> Builders:
     return [
         (augment.spectrum > 0, spectrum),
         (augment.shading > 0, partial(RandomShading, augment.shading)),
-        (augment.noise > 0, partial(keras.layers.GaussianNoise, augment.noise)),
+        (augment.noise > 0, partial(RandomNoise, augment.noise)),
         (augment.brightness > 0, partial(keras.layers.RandomBrightness, augment.brightness, **value_range)),
         (augment.contrast > 0, partial(keras.layers.RandomContrast, augment.contrast, **value_range)),
     ]
