@@ -72,10 +72,9 @@ def _block(x: keras.KerasTensor, prefix: str, stage: Stage, stride: int) -> kera
 
 
 def _convolution(x: keras.KerasTensor, name: str, channels: int, kernel: int, stride: int = 1) -> keras.KerasTensor:
-    convolution = layers.Conv2D(channels, kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_conv")(
-        x
-    )
-    return layers.BatchNormalization(epsilon=NORMALISATION_EPSILON, name=f"{name}_bn")(convolution)
+    settings = {"strides": stride, "padding": "same", "use_bias": False}
+    x = layers.Conv2D(channels, kernel, **settings, name=f"{name}_conv")(x)
+    return layers.BatchNormalization(epsilon=NORMALISATION_EPSILON, name=f"{name}_bn")(x)
 
 
 def _activation(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
